@@ -8,7 +8,7 @@ class TubepostError(Exception):
 
 
 class SettingsError(TubepostError):
-    """A setting is missing, misspelt or wrong; the message names it and what is accepted, never the value of a secret."""
+    """A setting is missing, misspelt or wrong; the message names it and what is accepted, never a secret."""
 
     permanent = True
 
@@ -18,7 +18,7 @@ class StoreUnavailableError(TubepostError):
 
 
 class DecodeError(TubepostError):
-    """A stored record cannot be understood. Carries the bytes that were found, for the log of lengths, not of content."""
+    """A stored record cannot be understood. Carries the bytes that were found; a log may tell their length."""
 
     permanent = True
 

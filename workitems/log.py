@@ -13,7 +13,7 @@ import structlog
 LONGEST_VALUE = 300
 
 #: Control characters would let a stranger's text forge a line.
-_CONTROL = {code: "�" for code in [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029]}
+_CONTROL = dict.fromkeys([*range(32), 127, *range(128, 160), 8232, 8233], "�")
 
 
 def _bound(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -25,7 +25,7 @@ def _bound(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str
 
 
 def configure(level: str = "info") -> None:
-    """Set the process's log up: ours at *level*, the libraries' from WARNING (aioimaplib prints whole mails at DEBUG)."""
+    """Ours at *level*, the libraries' from WARNING (aioimaplib prints whole mails at DEBUG)."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s", force=True)
     structlog.configure(
         processors=[

@@ -1,0 +1,23 @@
+-- What a person did to an item: feed, item, indexes and history in one step, if nobody was faster.
+local id, version, reading, head, person, status, assignee = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local cap, who = ARGV[8], ARGV[9]  -- ARGV[10] and on: field, before, after of each change
+local key = P .. 'item:' .. id
+
+local now = redis.call('HMGET', key, 'version', 'reading', 'status', 'mailbox', 'submission', 'reference', 'score')
+if not now[1] then return { 'missing' } end
+if now[1] ~= version then return { 'conflict' } end
+if now[2] ~= reading then return { 'again' } end
+
+local mailbox, was, score = now[4], now[3], now[7]
+local raised = string.format('%d', version + 1)
+local feed_id = append(envelope('workitem_updated', head, tail(now[5], now[6], status, assignee, raised, score)),
+  mailbox, status, was, cap)
+redis.call('HSET', key, 'person', person, 'status', status, 'assignee', assignee, 'version', raised)
+if status ~= was then
+  redis.call('ZREM', P .. 'items:' .. was, id)
+  redis.call('ZREM', P .. 'items:' .. mailbox .. ':' .. was, id)
+  index(score, id, mailbox, status)
+end
+redis.call('HSET', P .. 'submission:' .. now[5], 'assignee', assignee)
+for i = 10, #ARGV, 3 do remember(id, who, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+return { 'changed', feed_id }

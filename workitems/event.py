@@ -1,0 +1,65 @@
+"""An event of the feed and the cursor that says how far somebody has been told."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+#: Rises when a client that knows the older form would break.
+SCHEMA = 1
+
+_CURSOR = re.compile(r"(\d{1,16})-(\d{1,16})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in the feed: `<epoch>-<n>`. Epochs are milliseconds and rise; n is dense within an epoch, from 1."""
+
+    epoch: int
+    n: int
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self | None:
+        """None for whatever is no cursor: it comes from strangers."""
+        found = _CURSOR.fullmatch(text.decode("latin-1") if isinstance(text, bytes) else text)
+        return cls(int(found[1]), int(found[2])) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.n}"
+
+
+#: Before the first event of all.
+START = Cursor(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the feed. `data` is the JSON envelope that clients get; the rest is for filters and measurement."""
+
+    cursor: Cursor
+    data: bytes
+    mailbox: str
+    status: str
+    was: str
+    #: Milliseconds since 1970 by Redis's clock when it was published.
+    at: int
+
+    @classmethod
+    def decode(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> Self:
+        """From a feed entry. Unknown fields are ignored, missing ones empty: an older server beside a newer worker."""
+        cursor = Cursor.parse(entry_id)
+        assert cursor is not None, "Redis writes ids in this form only"
+        return cls(
+            cursor=cursor,
+            data=fields.get(b"data", b"{}"),
+            mailbox=fields.get(b"mailbox", b"").decode(),
+            status=fields.get(b"status", b"").decode(),
+            was=fields.get(b"was", b"").decode(),
+            at=int(fields.get(b"at", b"0") or 0),
+        )
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON in UTF-8; lone surrogates, which JSON cannot carry as UTF-8, become U+FFFD."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text

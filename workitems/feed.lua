@@ -1,0 +1,79 @@
+-- What every script shares: the prefix of all keys, and the feed's append with its epoch rule.
+-- KEYS[1] is the feed's key. Ids are handled as strings: Lua prints large numbers as 1.76e+15.
+
+local FEED = KEYS[1]
+local P = string.sub(FEED, 1, -5)
+
+local function generated()
+  -- The last id that the stream ever gave, also when its entry was trimmed or deleted since. nil: there is no stream.
+  if redis.call('EXISTS', FEED) == 0 then return nil end
+  local info = redis.call('XINFO', 'STREAM', FEED)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+end
+
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+local function milliseconds()
+  local time = redis.call('TIME')
+  return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
+end
+
+local function next_id(now)
+  -- A Redis that started anew may have lost its last writes: ids of a new epoch can never be those of lost events.
+  local last, run = generated(), run_id()
+  if last and redis.call('GET', P .. 'feed:run') == run then
+    local epoch, n = string.match(last, '^(%d+)%-(%d+)$')
+    return epoch .. '-' .. string.format('%.0f', tonumber(n) + 1), nil
+  end
+  local epoch = now
+  if last then
+    local old = tonumber(string.match(last, '^(%d+)'))
+    if tonumber(now) <= old then epoch = string.format('%.0f', old + 1) end
+  end
+  return epoch .. '-1', { run = run, prev = last or '0-0' }
+end
+
+local function append(data, mailbox, status, was, cap)
+  -- The first write of every script: when Redis is full it is refused here, before anything was changed.
+  local now = milliseconds()
+  local id, opened = next_id(now)
+  redis.call('XADD', FEED, 'MAXLEN', '~', cap, id,
+    'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', now)
+  if opened then
+    redis.call('SET', P .. 'feed:run', opened.run)
+    redis.call('SET', P .. 'feed:prev', opened.prev)
+    -- References given before a loss must not be given again.
+    if redis.call('EXISTS', P .. 'reference:n') == 1 or opened.prev ~= '0-0' then
+      redis.call('INCRBY', P .. 'reference:n', 1000)
+    end
+  end
+  redis.call('PUBLISH', 'workitems_updates', data)
+  return id
+end
+
+local function envelope(event, head, tail)
+  -- Joins two JSON objects without reading them: cjson turns [] into {} and large numbers into floats.
+  return '{"event":"' .. event .. '","data":' .. string.sub(head, 1, -2) .. ',' .. tail .. '}}'
+end
+
+local function tail(submission, reference, status, assignee, version, score)
+  local who = assignee ~= '' and cjson.encode(assignee) or 'null'
+  return '"submission_id":"' .. submission .. '","submission_ref":"' .. reference .. '","status":"' .. status ..
+    '","assignee":' .. who .. ',"version":' .. version .. ',"seq":' .. score
+end
+
+local function index(score, id, mailbox, status)
+  redis.call('ZADD', P .. 'items', score, id)
+  redis.call('ZADD', P .. 'items:' .. mailbox, score, id)
+  redis.call('ZADD', P .. 'items:' .. status, score, id)
+  redis.call('ZADD', P .. 'items:' .. mailbox .. ':' .. status, score, id)
+end
+
+local function remember(id, who, field, before, after)
+  redis.call('XADD', P .. 'history:' .. id, 'MAXLEN', '~', 500, '*',
+    'who', who, 'field', field, 'before', before, 'after', after)
+end

@@ -1,0 +1,77 @@
+"""Reading the feed: the head, what came after a cursor, and whether a cursor can still be gone on from."""
+
+from workitems import keys
+from workitems.event import START, Cursor, Event
+from workitems.redis import BLOCK, Client, available
+
+#: Events that one read brings at most.
+BATCH = 500
+
+
+async def head(redis: Client) -> Cursor:
+    """The last cursor that the feed ever gave; START when there is no feed."""
+    with available():
+        if not await redis.exists(keys.FEED):
+            return START
+        info = await redis.xinfo_stream(keys.FEED)
+    return Cursor.parse(info["last-generated-id"]) or START
+
+
+async def follow(redis: Client, after: Cursor, *, seconds: float = BLOCK) -> list[Event]:
+    """Events after *after*, waiting up to *seconds* for one, with a blocking client. Never `$`: it loses events."""
+    with available():
+        found = await redis.xread({keys.FEED: str(after)}, count=BATCH, block=max(1, int(seconds * 1000)))
+    return [Event.decode(*entry) for _, entries in found or [] for entry in entries]
+
+
+async def between(redis: Client, after: Cursor, last: Cursor | None = None, *, count: int = BATCH) -> list[Event]:
+    """Up to *count* events after *after*, up to and with *last*."""
+    with available():
+        entries = await redis.xrange(keys.FEED, min=f"({after}", max=str(last) if last else "+", count=count)
+    return [Event.decode(*entry) for entry in entries]
+
+
+async def newest(redis: Client, count: int) -> list[Event]:
+    """The newest *count* events, oldest first."""
+    with available():
+        entries = await redis.xrevrange(keys.FEED, count=count)
+    return [Event.decode(*entry) for entry in reversed(entries)]
+
+
+async def continuity(redis: Client, cursor: Cursor) -> str | None:
+    """None when every event after *cursor* is still there, else why not: `trimmed`, `epoch` or `unknown`.
+
+    A cursor holds when its own event exists (ids are never given twice), when it stands right before the oldest one
+    that is kept, or when it is START and nothing was ever trimmed.
+    """
+    with available():
+        entries = await redis.xrange(keys.FEED, min=str(cursor), max=str(cursor), count=1)
+        if entries:
+            return None
+        oldest = await redis.xrange(keys.FEED, count=1)
+        prev = await redis.get(keys.FEED_PREV)
+    if not oldest:
+        return None if cursor == START else "epoch"
+    first = Cursor.parse(oldest[0][0])
+    assert first is not None
+    return _explain(cursor, first, Cursor.parse(prev) if prev else None, await head(redis))
+
+
+def _explain(cursor: Cursor, first: Cursor, prev: Cursor | None, last: Cursor) -> str | None:
+    """Why a cursor whose own event is not kept can or cannot be gone on from."""
+    if first.n == 1 and cursor in (START, prev) and prev is not None and cursor == prev:
+        return None
+    if cursor.epoch == first.epoch and cursor.n == first.n - 1:
+        return None
+    if cursor < first:
+        return "trimmed"
+    return "unknown" if cursor.epoch > last.epoch or cursor.epoch == last.epoch else "epoch"
+
+
+async def joins(redis: Client, before: Cursor, event: Event) -> bool:
+    """Whether *event* directly follows *before*: XREAD passes over a trimmed gap in silence."""
+    if event.cursor.epoch == before.epoch:
+        return event.cursor.n == before.n + 1
+    with available():
+        prev = await redis.get(keys.FEED_PREV)
+    return event.cursor.n == 1 and prev is not None and Cursor.parse(prev) == before

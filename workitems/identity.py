@@ -1,0 +1,71 @@
+"""What makes two mails the same mail: an id computed from raw bytes, so that every way in gives the same one."""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+
+#: Bytes from the start of a mail in which its headers are looked for; a header block beyond is cut here.
+HEADER_LIMIT = 256 * 1024
+
+#: The headers that identify a mail, in the order in which they are hashed.
+IDENTIFYING = (b"message-id", b"date", b"from", b"subject")
+
+
+def scan(raw: bytes) -> dict[bytes, bytes]:
+    """The first value of each identifying header, unfolded (RFC 5322 §2.2.3) and with white space runs made one blank.
+
+    Servers and gateways fold anew, so white space cannot tell two mails apart. Reads at most HEADER_LIMIT bytes and
+    decodes nothing; a byte order mark and an mbox `From ` line before the first header are passed over.
+    """
+    block = raw[:HEADER_LIMIT].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    found: dict[bytes, bytes] = {}
+    name, parts = b"", list[bytes]()
+    for line in [*block.splitlines(), b""]:
+        if line[:1] in (b" ", b"\t") and line.strip():
+            parts.append(line)
+            continue
+        if name in IDENTIFYING and name not in found:
+            found[name] = b" ".join(b" ".join(parts).split())
+        if not line.strip():
+            break
+        head, colon, value = line.partition(b":")
+        name, parts = (head.strip().lower(), [value]) if colon else (b"", [])
+    return found
+
+
+def item_id(mailbox: str, raw: bytes) -> str:
+    """`wi_` and 26 characters of base32: from mailbox, Message-ID, Date, From and Subject.
+
+    Without a Message-ID from mailbox and the whole mail, since the other headers alone repeat in machine mail.
+    """
+    headers = scan(raw)
+    if headers.get(b"message-id", b"").strip(b"<> "):
+        return _id(mailbox.encode(), *(headers.get(name, b"") for name in IDENTIFYING))
+    return whole_id(mailbox, raw)
+
+
+def whole_id(mailbox: str, raw: bytes) -> str:
+    """An id from every byte of the mail."""
+    return _id(mailbox.encode(), b"", raw)
+
+
+def fingerprint(raw: bytes) -> str:
+    """32 hexadecimal digits that tell one stored version of a mail from another."""
+    return hashlib.sha256(raw).hexdigest()[:32]
+
+
+def message_key(message_id: str) -> str:
+    """The form of a Message-ID under which threads are joined; bounded, whatever a stranger wrote there."""
+    return hashlib.sha256(message_id.strip().encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _id(*parts: bytes) -> str:
+    return "wi_" + base64.b32encode(_digest(parts)).decode().lower()[:26]
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:  # the length before each part, so that no two lists of parts run together the same
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()

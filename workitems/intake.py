@@ -1,0 +1,178 @@
+"""The one corridor by which mail comes in: stored first, then put to wait for a reader, each mail once.
+
+Both doors (the poller and the intake endpoint) call `Intake.put`; readers take with `take`, `abandoned` and `attempt`.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from workitems import failpoint, identity, keys
+from workitems.errors import IntakeFullError, LeaseLostError
+from workitems.mailstore import MailStore, Sidecar
+from workitems.redis import Client, Script, available
+
+_put = Script("feed.lua", "put.lua")
+
+#: Stored mails that are compared with Redis in one round trip.
+_COMPARED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a mail comes from. `uidvalidity` and `uid` for mailboxes; `token` is the lease's, '' without one."""
+
+    mailbox: str
+    arrived: datetime
+    source: str
+    size: int
+    oversized: bool = False
+    uidvalidity: int | None = None
+    uid: int | None = None
+    token: str = ""
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a put: new, duplicate, variant (other bytes of a known mail) or gone (it was removed)."""
+
+    id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that waits to be read."""
+
+    entry: str
+    id: str
+    mailbox: str
+
+
+class Intake:
+    """The intake of one Redis and one mail store."""
+
+    def __init__(self, redis: Client, store: MailStore, *, most: int) -> None:
+        self._redis = redis
+        self._store = store
+        self._most = most
+
+    async def put(self, raw: bytes, origin: Origin) -> Receipt:
+        """Store the raw mail, then record that it waits together with the mailbox's checkpoint.
+
+        When this returns the mail survives a power cut. Doing it again with the same mail does nothing more. Raises
+        IntakeFullError, LeaseLostError, or StoreUnavailableError when the disk or Redis cannot serve.
+        """
+        receipt = await self._put_as(identity.item_id(origin.mailbox, raw), raw, origin)
+        if receipt.outcome == "crowded":
+            return await self._put_as(identity.whole_id(origin.mailbox, raw), raw, origin)
+        return receipt
+
+    async def _put_as(self, item_id: str, raw: bytes, origin: Origin) -> Receipt:
+        sidecar = Sidecar(
+            id=item_id,
+            mailbox=origin.mailbox,
+            raw=identity.fingerprint(raw),
+            arrived=origin.arrived.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            source=origin.source,
+            size=origin.size,
+            oversized=origin.oversized,
+            uidvalidity=origin.uidvalidity,
+            uid=origin.uid,
+            sender=origin.sender,
+            recipients=origin.recipients[:50],
+        )
+        await self._store.put(sidecar, raw)
+        failpoint.reach("stored")
+        outcome = await self._record(sidecar, origin.token)
+        failpoint.reach("put")
+        return Receipt(item_id, outcome)
+
+    async def _record(self, sidecar: Sidecar, token: str = "") -> str:
+        place = (sidecar.uidvalidity or "", sidecar.uid or "")
+        arguments = [sidecar.id, sidecar.mailbox, sidecar.raw, self._most, *place, token]
+        outcome: str = (await _put(self._redis, keys.FEED, arguments)).decode()
+        if outcome == "full":
+            raise IntakeFullError(f"{self._most} mails wait to be read already")
+        if outcome == "lease":
+            raise LeaseLostError(f"another worker holds the mailbox {sidecar.mailbox}")
+        return outcome
+
+    async def waiting(self) -> int:
+        """How many mails wait, those that are being read included."""
+        with available():
+            return int(await self._redis.xlen(keys.INTAKE))
+
+    async def open(self) -> None:
+        """Make the readers' group; from the very first entry, since mail may have come before any reader."""
+        with available():
+            try:
+                await self._redis.xgroup_create(keys.INTAKE, keys.READERS, id="0", mkstream=True)
+            except ResponseError as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+
+    async def take(self, blocking: Client, consumer: str, *, count: int, seconds: float) -> list[Waiting]:
+        """Mail that nobody took yet, waiting up to *seconds* for some. Raises StoreUnavailableError."""
+        return await self._group(blocking, consumer, ">", count, block=max(1, int(seconds * 1000)))
+
+    async def unfinished(self, consumer: str, *, count: int = 100) -> list[Waiting]:
+        """Mail that this consumer took and did not finish before it ended."""
+        return await self._group(self._redis, consumer, "0", count)
+
+    async def _group(
+        self, redis: Client, consumer: str, start: str, count: int, block: int | None = None
+    ) -> list[Waiting]:
+        with available():
+            try:
+                found = await redis.xreadgroup(keys.READERS, consumer, {keys.INTAKE: start}, count=count, block=block)
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):  # Redis came back without it: restored, flushed or failed over
+                    raise
+                await self.open()
+                return []
+        return [_waiting(entry, fields) for _, entries in found or [] for entry, fields in entries if fields]
+
+    async def abandoned(self, consumer: str, *, idle: float, count: int = 20) -> list[Waiting]:
+        """Take over mail that another consumer left for *idle* seconds."""
+        with available():
+            answer = await self._redis.xautoclaim(
+                keys.INTAKE, keys.READERS, consumer, min_idle_time=int(idle * 1000), start_id="0-0", count=count
+            )
+        return [_waiting(entry, fields) for entry, fields in answer[1] if fields]
+
+    async def attempt(self, item_id: str) -> int:
+        """Count one more try, before it is made: a try that ends this process must have been counted."""
+        with available():
+            return int(await self._redis.hincrby(keys.attempts(item_id), "n", 1))
+
+    async def repair(self) -> AsyncIterator[int]:
+        """Put stored mail again that has neither item, nor entry, nor tombstone; yields how many, folder by folder.
+
+        After a crash between store and put, or when Redis came back with less than it had.
+        """
+        for shard in await self._store.shards():
+            sidecars = await self._store.stored(shard)
+            lost = [sidecar for start in range(0, len(sidecars), _COMPARED)
+                    for sidecar in await self._unknown(sidecars[start : start + _COMPARED])]  # fmt: skip
+            for sidecar in lost:
+                # The checkpoint stays: another mail may have moved it past this one.
+                await self._record(replace(sidecar, uidvalidity=None, uid=None))
+            yield len(lost)
+
+    async def _unknown(self, sidecars: list[Sidecar]) -> list[Sidecar]:
+        with available():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for sidecar in sidecars:
+                    pipe.exists(keys.item(sidecar.id), keys.attempts(sidecar.id), keys.gone(sidecar.id))
+                known: list[Any] = await pipe.execute()
+        return [sidecar for sidecar, count in zip(sidecars, known, strict=True) if not count]
+
+
+def _waiting(entry: bytes, fields: dict[bytes, bytes]) -> Waiting:
+    return Waiting(entry.decode(), fields[b"id"].decode(), fields[b"mailbox"].decode())

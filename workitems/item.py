@@ -1,0 +1,137 @@
+"""A work item: what was read from one e-mail (machine part) and what people did with it (person part)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from workitems.errors import DecodeError
+from workitems.event import dumps
+
+Json = dict[str, Any]
+
+SCHEMA = 1
+
+STATUSES = ("new", "in_progress", "waiting", "done", "dismissed")
+
+#: Bytes of JSON that an item's list view may have; evidence and text come by `GET` only.
+VIEW_LIMIT = 8_000
+
+#: Bytes kept free in the view for what the publish step joins: ids, reference, status, assignee, version.
+_JOINED = 700
+
+#: The part of the list view that comes from the mail, with what stands where the mail gave nothing.
+MACHINE: Json = {
+    "subject": "",
+    "from_email": "",
+    "from_name": "",
+    "to": [],
+    "created_at": "",
+    "kind": "human",
+    "flags": [],
+    "reason": None,
+    "preview": "",
+    "extracted_fields": {},
+    "attachments": [],
+    "test": False,
+}
+
+
+def new_person() -> Json:
+    """The person part of an item that nobody has touched."""
+    return {"schema": SCHEMA, "corrections": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as it lies in Redis."""
+
+    id: str
+    mailbox: str
+    machine: Json
+    person: Json
+    status: str
+    assignee: str | None
+    #: Counts changes by people alone.
+    version: int
+    #: Counts readings of the mail that gave something else.
+    reading: int
+    submission_id: str
+    submission_ref: str
+    #: Order in lists: seconds of `created_at` times 2^20, plus a running number.
+    score: int
+
+    @classmethod
+    def decode(cls, item_id: str, record: dict[bytes, bytes]) -> Self:
+        """From the hash in Redis. Raises DecodeError for a record of a newer schema or a broken one."""
+        try:
+            text = {key.decode(): value.decode() for key, value in record.items()}
+            machine, person = json.loads(text["machine"]), json.loads(text["person"])
+            return cls(
+                id=item_id,
+                mailbox=text["mailbox"],
+                machine=machine,
+                person=person,
+                status=text["status"],
+                assignee=text["assignee"] or None,
+                version=int(text["version"]),
+                reading=int(text["reading"]),
+                submission_id=text["submission"],
+                submission_ref=text["reference"],
+                score=int(text["score"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise DecodeError(f"item {item_id} cannot be understood: {type(error).__name__}") from error
+
+    def view(self) -> Json:
+        """The list view: what lists and events carry."""
+        return view_head(self.id, self.mailbox, self.machine, self.person) | {
+            "submission_id": self.submission_id,
+            "submission_ref": self.submission_ref,
+            "status": self.status,
+            "assignee": self.assignee,
+            "version": self.version,
+            "seq": self.score,
+        }
+
+
+def view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
+    """The list view without what the publish step alone knows; at most VIEW_LIMIT bytes as JSON.
+
+    What does not fit is cut in the order of least harm: recipients, preview, attachments, then the longest fields;
+    the flag `shortened` says so, and the whole comes by `GET`.
+    """
+    head = {"id": item_id, "mailbox": mailbox} | {name: machine.get(name, empty) for name, empty in MACHINE.items()}
+    head["extracted_fields"] = effective_fields(machine, person)
+    return head if _fits(head) else _shortened(head)
+
+
+def effective_fields(machine: Json, person: Json) -> Json:
+    """What was read, with people's corrections over it; a correction to null takes the field away."""
+    fields = machine.get("extracted_fields", {}) | person.get("corrections", {})
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _fits(head: Json) -> bool:
+    return len(dumps(head).encode()) <= VIEW_LIMIT - _JOINED
+
+
+def _shortened(head: Json) -> Json:
+    head = head | {"flags": [*head["flags"], "shortened"], "to": head["to"][:5]}
+    cuts: tuple[Json, ...] = (
+        {"preview": ""},
+        {"attachments": head["attachments"][:5]},
+        {"attachments": []},
+        {"to": []},
+    )
+    for cut in cuts:
+        if _fits(head):
+            return head
+        head = head | cut
+    fields = dict(head["extracted_fields"])
+    for name in sorted(fields, key=lambda name: (-len(dumps(fields[name])), name)):
+        if _fits(head):
+            return head
+        del fields[name]
+        head["extracted_fields"] = fields
+    texts = ("subject", "from_name", "from_email", "reason")
+    return head if _fits(head) else head | {name: (head[name] or "")[:200] for name in texts}

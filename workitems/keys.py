@@ -1,0 +1,78 @@
+"""Every Redis key and what it holds. One hash tag, so that a Cluster keeps them in one slot and Lua may join them.
+
+Scripts get the feed's key and derive the others from its prefix: this table is the contract for both sides.
+
+| key | holds |
+|---|---|
+| feed | stream of events; entry id `<epoch>-<n>`, n dense |
+| feed:run, feed:prev | run id of the Redis that the epoch belongs to; the last entry id of the epoch before |
+| seq | counter behind the order of items that came in the same second |
+| item:<id> | hash: machine, person (JSON), status, assignee, version, reading, mailbox, submission, reference,
+  score, raws |
+| items, items:<mailbox>, items:<status>, items:<mailbox>:<status> | sorted sets of item ids by score |
+| submission:<id> | hash: reference, items (count), assignee |
+| submission:<id>:items | sorted set of its item ids by score |
+| reference:n | the last number given in a reference |
+| messageid:<key> | hash: submission:<mailbox>, items (ids joined by commas); known and unknown Message-IDs alike |
+| history:<id> | stream: at, who, field, before, after |
+| gone:<id> | tombstone of a removed item |
+| intake | stream of mail that waits to be read: id, mailbox, raw (fingerprint); group `readers` |
+| attempts:<id> | hash: n (counted tries), raws; there while a mail waits to be read |
+| mailbox:<name> | hash: uidvalidity, uid (checkpoint), checked, error, … |
+| repaired | run id of the Redis for which the mail store was last compared with the items |
+| users, apikeys | hashes: name → JSON; digest of a key → JSON |
+| server:<process> | JSON of one server process's counters, with a time to live |
+"""
+
+PREFIX = "{tubepost}:"
+
+#: The channel's name is part of the contract with subscribers, so it has no prefix.
+CHANNEL = "workitems_updates"
+
+FEED = PREFIX + "feed"
+FEED_RUN = PREFIX + "feed:run"
+FEED_PREV = PREFIX + "feed:prev"
+INTAKE = PREFIX + "intake"
+REPAIRED = PREFIX + "repaired"
+USERS = PREFIX + "users"
+API_KEYS = PREFIX + "apikeys"
+SERVERS = PREFIX + "server:"
+
+#: The consumer group of all workers.
+READERS = "readers"
+
+
+def item(item_id: str) -> str:
+    return f"{PREFIX}item:{item_id}"
+
+
+def items(mailbox: str | None = None, status: str | None = None) -> str:
+    return PREFIX + ":".join(part for part in ("items", mailbox, status) if part)
+
+
+def submission_items(submission_id: str) -> str:
+    return f"{PREFIX}submission:{submission_id}:items"
+
+
+def message_id(key: str) -> str:
+    return f"{PREFIX}messageid:{key}"
+
+
+def history(item_id: str) -> str:
+    return f"{PREFIX}history:{item_id}"
+
+
+def gone(item_id: str) -> str:
+    return f"{PREFIX}gone:{item_id}"
+
+
+def attempts(item_id: str) -> str:
+    return f"{PREFIX}attempts:{item_id}"
+
+
+def mailbox(name: str) -> str:
+    return f"{PREFIX}mailbox:{name}"
+
+
+def server(process: str) -> str:
+    return SERVERS + process

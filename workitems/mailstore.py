@@ -1,0 +1,232 @@
+"""Raw mail and what was cut out of it, as files that survive a power cut.
+
+    <data>/mail/<2 characters>/<item id>/<fingerprint>.eml    raw mail, as it came
+                                         <fingerprint>.json   sidecar: where it came from; written last, so its presence
+                                                              says that the raw mail is whole
+                                         reading.json         text, sanitized HTML, evidence, all fields
+                                         attachment-<n>
+
+Other bytes of the same mail (a variant) are another pair of files in the same folder. Every file is written under a
+temporary name, synced, renamed, and its folder synced: only then is it there (fsync(2), rename(2)).
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, Self, TypeVar
+
+from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
+from workitems.event import dumps
+
+SCHEMA = 1
+
+#: Threads that wait for the disk; more would only queue there.
+THREADS = 4
+
+_ITEM_ID = re.compile(r"wi_[a-z2-7]{26}")
+_TEMPORARY = ".part"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Where a raw mail came from. `arrived` is INTERNALDATE or the time of the post, ISO 8601 UTC, whole seconds."""
+
+    id: str
+    mailbox: str
+    raw: str
+    arrived: str
+    source: str
+    size: int
+    oversized: bool = False
+    uidvalidity: int | None = None
+    uid: int | None = None
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+    def encode(self) -> bytes:
+        return dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Unknown names are ignored, so that an older program reads what a newer one wrote."""
+        try:
+            known = {name: value for name, value in json.loads(raw).items() if name in cls.__slots__}
+            return cls(**known | {"recipients": tuple(known.get("recipients", ()))})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DecodeError("a sidecar cannot be understood", raw) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One raw mail as it lies in the store."""
+
+    sidecar: Sidecar
+    raw: bytes
+
+
+class MailStore:
+    """Local files. Nothing here runs on the event loop; a full or broken disk is StoreUnavailableError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mailstore")
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._threads.shutdown()
+
+    async def put(self, sidecar: Sidecar, raw: bytes) -> None:
+        """Returns when both files and their names are on the disk. Putting the same again does no harm."""
+        await self._off_loop(self._put, sidecar, raw)
+
+    async def get(self, item_id: str) -> list[Stored]:
+        """All versions of a mail, the one that came first in front. Raises NotFoundError when there is none."""
+        return await self._off_loop(self._get, item_id)
+
+    async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
+        """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1."""
+        await self._off_loop(self._put_reading, item_id, reading, attachments)
+
+    async def get_reading(self, item_id: str) -> dict[str, Any]:
+        """Raises NotFoundError when the mail was not read yet or never came by mail."""
+        path = self._of(item_id) / "reading.json"
+        found: dict[str, Any] = json.loads(await self._off_loop(_read, path))
+        return found
+
+    async def attachment(self, item_id: str, n: int) -> Path:
+        """The file of an attachment. Raises NotFoundError."""
+        return await self._off_loop(_existing, self._of(item_id) / f"attachment-{n:d}")
+
+    async def remove(self, item_id: str) -> None:
+        """Every byte of a mail; nothing happens when there is none."""
+        await self._off_loop(self._remove, item_id)
+
+    async def check(self) -> None:
+        """Raises StoreUnavailableError when the folder cannot be written."""
+        await self._off_loop(self._check)
+
+    async def shards(self) -> list[Path]:
+        """The folders among which mail is spread, for `stored`."""
+        return await self._off_loop(self._shards)
+
+    async def stored(self, shard: Path) -> list[Sidecar]:
+        """The sidecars of every whole mail in one folder of `shards`."""
+        return await self._off_loop(lambda: list(_sidecars(shard)))
+
+    async def _off_loop(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run *work* in a thread, shielded: a cancelled caller must not leave a file half in its place."""
+
+        def guarded() -> R:
+            try:
+                return work(*args, **kwargs)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NotFoundError("the mail store holds no such mail") from error
+            except OSError as error:
+                raise StoreUnavailableError(f"the mail store cannot serve: {error.strerror}") from error
+
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, guarded))
+
+    def _of(self, item_id: str) -> Path:
+        if not _ITEM_ID.fullmatch(item_id):
+            raise NotFoundError("no such item")
+        return self._folder / item_id[3:5] / item_id
+
+    def _put(self, sidecar: Sidecar, raw: bytes) -> None:
+        folder = self._of(sidecar.id)
+        if (folder / f"{sidecar.raw}.json").exists():
+            return
+        _make(folder)
+        _write(folder / f"{sidecar.raw}.eml", raw)
+        _write(folder / f"{sidecar.raw}.json", sidecar.encode())
+        _sync(folder)
+
+    def _get(self, item_id: str) -> list[Stored]:
+        folder = self._of(item_id)
+        sidecars = [Sidecar.decode(path.read_bytes()) for path in folder.iterdir() if _is_sidecar(path)]
+        if not sidecars:
+            raise NotFoundError("the mail store holds no such mail")
+        ordered = sorted(sidecars, key=lambda sidecar: (sidecar.arrived, sidecar.uid or 0, sidecar.raw))
+        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in ordered]
+
+    def _put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
+        folder = self._of(item_id)
+        _make(folder)
+        for n, content in enumerate(attachments, 1):
+            _write(folder / f"attachment-{n}", content)
+        _write(folder / "reading.json", dumps(reading).encode())
+        _sync(folder)
+
+    def _remove(self, item_id: str) -> None:
+        folder = self._of(item_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+            _sync(folder.parent)
+
+    def _check(self) -> None:
+        _make(self._folder)
+        probe = self._folder / f"check-{os.getpid()}{_TEMPORARY}"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+    def _shards(self) -> list[Path]:
+        return sorted(path for path in self._folder.iterdir() if path.is_dir()) if self._folder.exists() else []
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, each known to the disk before the next."""
+    if not folder.exists():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError
+    return path
+
+
+def _is_sidecar(path: Path) -> bool:
+    return path.suffix == ".json" and path.name != "reading.json"
+
+
+def _sidecars(shard: Path) -> Iterator[Sidecar]:
+    for folder in sorted(shard.iterdir()):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if _is_sidecar(path):
+                yield Sidecar.decode(path.read_bytes())

@@ -1,0 +1,85 @@
+-- Publish what was read: feed, item, indexes, threads, history and acknowledgement in one step.
+-- Lua does not roll back, so everything is looked at first, then the feed is written, then the rest.
+local id, mailbox, head, machine, person = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local seconds, year, raws, entry, cap = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local version, reading, who = ARGV[11], ARGV[12], ARGV[13]
+local own = ARGV[14]  -- key of the mail's own Message-ID, or ''; ARGV[15] and on: those it answers, nearest first
+local key = P .. 'item:' .. id
+
+local function acknowledge()
+  if entry == '' then return end
+  redis.call('XACK', P .. 'intake', 'readers', entry)
+  redis.call('XDEL', P .. 'intake', entry)
+  redis.call('DEL', P .. 'attempts:' .. id)
+end
+
+if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
+  acknowledge()
+  return { 'gone' }
+end
+
+local now = redis.call('HMGET', key, 'machine', 'version', 'reading', 'status', 'assignee', 'submission', 'reference', 'score')
+if now[1] then
+  if now[1] == machine then
+    redis.call('HSET', key, 'raws', raws)
+    acknowledge()
+    return { 'same' }
+  end
+  if now[2] ~= version or now[3] ~= reading then return { 'again' } end
+  local feed_id = append(envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
+    mailbox, now[4], now[4], cap)
+  redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
+  remember(id, who, 'reading', reading, string.format('%d', reading + 1))
+  acknowledge()
+  return { 'renewed', feed_id }
+end
+if version ~= '' then return { 'again' } end
+
+-- Threads are of one mailbox: the same mail in two of ours is two items with two submissions.
+local thread = 'submission:' .. mailbox
+-- The submission: that of a mail it answers, or of a reply that came before its parent, or a new one.
+local submission
+for i = 14, #ARGV do
+  if not submission and ARGV[i] ~= '' then
+    submission = redis.call('HGET', P .. 'messageid:' .. ARGV[i], thread) or nil
+  end
+end
+local reference, assignee, number
+if submission then
+  local known = redis.call('HMGET', P .. 'submission:' .. submission, 'reference', 'assignee')
+  reference, assignee = known[1], known[2]
+end
+if not reference then
+  submission = 'sub_' .. string.sub(id, 4)
+  number = tonumber(redis.call('GET', P .. 'reference:n') or 0) + 1
+  reference = 'SUB-' .. year .. '-' .. string.format('%06d', number)
+end
+assignee = assignee or ''
+
+local seq = tonumber(redis.call('GET', P .. 'seq') or 0) + 1
+local score = string.format('%.0f', tonumber(seconds) * 1048576 + seq % 1048576)
+
+local feed_id = append(envelope('new_workitem', head, tail(submission, reference, 'new', assignee, '1', score)),
+  mailbox, 'new', '', cap)
+redis.call('SET', P .. 'seq', string.format('%.0f', seq))
+if number then redis.call('INCR', P .. 'reference:n') end
+redis.call('HSET', key, 'machine', machine, 'person', person, 'status', 'new', 'assignee', assignee, 'version', '1',
+  'reading', '1', 'mailbox', mailbox, 'submission', submission, 'reference', reference, 'score', score, 'raws', raws)
+index(score, id, mailbox, 'new')
+local group = P .. 'submission:' .. submission
+redis.call('HSET', group, 'reference', reference, 'assignee', assignee)
+redis.call('HINCRBY', group, 'items', 1)
+redis.call('ZADD', group .. ':items', score, id)
+for i = 14, #ARGV do
+  if ARGV[i] ~= '' then redis.call('HSETNX', P .. 'messageid:' .. ARGV[i], thread, submission) end
+end
+if own ~= '' then
+  local named = redis.call('HGET', P .. 'messageid:' .. own, 'items') or ''
+  -- One mail in many mailboxes is a few items; more than these is somebody writing one Message-ID again and again.
+  if #named < 600 then
+    redis.call('HSET', P .. 'messageid:' .. own, 'items', named == '' and id or named .. ',' .. id)
+  end
+end
+remember(id, who, 'created', '', reference)
+acknowledge()
+return { 'new', feed_id, submission, reference, assignee, score }

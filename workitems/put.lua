@@ -1,0 +1,32 @@
+-- Mail that was stored waits to be read, and the mailbox's checkpoint moves on, in one step.
+local id, mailbox, raw, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local uidvalidity, uid, token = ARGV[5], ARGV[6], ARGV[7]  -- '' for mail that was posted
+local box = P .. 'mailbox:' .. mailbox
+
+if token ~= '' and redis.call('GET', P .. 'lease:' .. mailbox) ~= token then return 'lease' end
+
+local waiting = redis.call('HGET', P .. 'attempts:' .. id, 'raws')
+local read = redis.call('HGET', P .. 'item:' .. id, 'raws')
+local outcome = 'new'
+if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
+  outcome = 'gone'
+elseif string.find(',' .. (waiting or '') .. ',' .. (read or '') .. ',', ',' .. raw .. ',', 1, true) then
+  outcome = 'duplicate'
+elseif waiting or read then
+  -- Who repeats one mail's headers over other bodies must not bury them all under one item.
+  if #(waiting or read) >= 8 * 33 then return 'crowded' end
+  outcome = 'variant'
+end
+
+if outcome == 'new' or outcome == 'variant' then
+  if redis.call('EXISTS', P .. 'intake') == 1 and redis.call('XLEN', P .. 'intake') >= most then return 'full' end
+  redis.call('XADD', P .. 'intake', '*', 'id', id, 'mailbox', mailbox, 'raw', raw)
+  redis.call('HSET', P .. 'attempts:' .. id, 'raws', waiting and waiting .. ',' .. raw or raw)
+end
+if uid ~= '' then
+  local now = redis.call('HMGET', box, 'uidvalidity', 'uid')
+  if now[1] == uidvalidity and tonumber(uid) > tonumber(now[2] or 0) then
+    redis.call('HSET', box, 'uid', uid)
+  end
+end
+return outcome

@@ -1,0 +1,93 @@
+"""The connection to Redis: every time-out explicit, one shape of answers, one error when it is away."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from workitems.errors import StoreUnavailableError
+
+#: redis-py annotates every shape of answer at once; ours is fixed by `connect`: RESP2, bytes.
+Client: TypeAlias = Any
+Argument = str | bytes | int | float
+
+#: Seconds to reach the server.
+CONNECT_TIMEOUT = 5.0
+
+#: Seconds that a blocking read may wait on the server; far below the socket's own time-out, which would raise instead.
+BLOCK = 5.0
+
+#: What Redis says when it cannot serve just now. Nothing was written: scripts validate first and append first.
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterDownError,
+    OSError,
+)
+_AWAY_CODES = (
+    "OOM",
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+    "UNBLOCKED",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+)
+
+
+def connect(url: str, *, timeout: float = 5.0, blocking: bool = False, most: int = 50) -> Client:
+    """A client for `redis://`, `rediss://` or `unix://`. It connects with its first command.
+
+    *blocking*: for XREAD and XREADGROUP with BLOCK, whose answer may take BLOCK seconds by design. redis-py would
+    repeat a command whose answer was lost; ours are not all repeatable, so it never does: the caller decides.
+    """
+    return Redis.from_url(
+        url,
+        protocol=2,
+        decode_responses=False,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=BLOCK + timeout if blocking else timeout,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=most,
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+    )
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Turns whatever Redis or the way to it says when it cannot serve into StoreUnavailableError."""
+    try:
+        yield
+    except _AWAY as error:
+        raise StoreUnavailableError(f"Redis cannot serve: {_reason(error)}") from error
+    except exceptions.ResponseError as error:
+        if any(code in str(error) for code in _AWAY_CODES):
+            raise StoreUnavailableError(f"Redis cannot serve: {_reason(error)}") from error
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error)[:120]}" if str(error) else type(error).__name__
+
+
+class Script:
+    """A Lua script beside its Python file, called by its digest; the text is sent again when Redis forgot it."""
+
+    def __init__(self, *names: str) -> None:
+        """*names* of `.lua` files of this package, joined in this order: the first ones define, the last one acts."""
+        self._text = "\n".join(files("workitems").joinpath(name).read_text(encoding="utf-8") for name in names)
+
+    async def __call__(self, redis: Client, key: str, arguments: Sequence[Argument]) -> Any:
+        """Run it on the slot of *key*. Raises StoreUnavailableError when Redis is away."""
+        with available():
+            return await redis.register_script(self._text)(keys=[key], args=list(arguments))

@@ -1,0 +1,336 @@
+"""What an operator sets: `tubepost.toml`, with `TUBEPOST_<SECTION>__<NAME>` in the environment winning over it.
+
+A wrong, misspelt or missing setting stops the start with one sentence each: its name, what was found (never a secret)
+and what is accepted.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import model_validator as after_all
+
+from workitems.errors import SettingsError
+from workitems.item import STATUSES
+
+#: Environment names that are ours but no setting.
+OUTSIDE = {"TUBEPOST_CONFIG", "TUBEPOST_FAILPOINT", "TUBEPOST_PROCESS"}
+
+#: Values of settings whose names hold one of these words are never shown; a URL may carry a password.
+_SECRET_WORDS = ("password", "secret", "token", "url", "key")
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown names are errors, and no error ever carries the input."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+class RedisSettings(Section):
+    """Where work items live."""
+
+    #: `redis://`, `rediss://` or `unix://`. None: the embedded server on a socket below `data`.
+    url: SecretStr | None = None
+    #: Seconds that a command may take.
+    timeout: float = Field(5.0, gt=0, le=60)
+
+
+class StreamSettings(Section):
+    """The event stream; seconds unless said otherwise."""
+
+    heartbeat: float = Field(30.0, ge=0.1, le=60)
+    #: A stream is asked to rotate after 0.8 to 1 times this; 0 = never. Platforms cut responses at 300 s.
+    max_age: float = Field(270.0, ge=0)
+    #: How long a SIGTERM spreads the rotation of the open streams.
+    drain: float = Field(10.0, ge=0, le=300)
+    #: Events that the feed keeps.
+    history: int = Field(10_000, ge=100, le=1_000_000)
+    #: Events that a returning stream is sent at most; beyond it loads the list anew.
+    replay: int = Field(1_000, ge=1, le=100_000)
+    #: Bytes that may wait for a slow reader before its stream is closed.
+    buffer: int = Field(256 * 1024, ge=16 * 1024)
+    #: How long those bytes may wait without a byte leaving.
+    stall: float = Field(10.0, ge=0.5)
+    #: Streams in a process, of a user, from an address, and opens a second.
+    most: int = Field(10_000, ge=1)
+    most_user: int = Field(10_000, ge=1)
+    most_address: int = Field(10_000, ge=1)
+    opens: float = Field(2_000.0, gt=0)
+
+
+class ServerSettings(Section):
+    """The web server. Under supervisord the socket comes from there; `host` and `port` serve a lone process."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8888, ge=0, le=65535)
+    #: Origins that may call from other sites, e.g. `https://app.example.com`.
+    origins: tuple[str, ...] = ()
+    #: Addresses of proxies whose X-Forwarded-For is believed.
+    proxies: tuple[str, ...] = ()
+    #: Signs the cookies. None: made once and kept below `data`.
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    #: Days that a sign-in lasts.
+    session_days: float = Field(14.0, gt=0, le=365)
+    #: Whether `POST /api/test/workitem` makes test items.
+    test_items: bool = False
+
+    @field_validator("origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ValueError("each is a scheme and a host such as 'https://app.example.com'; '*' is not accepted")
+        return origins
+
+
+class IntakeSettings(Section):
+    """Mail on its way in."""
+
+    #: Mails that may wait to be read; beyond it pollers pause and the endpoint answers 503.
+    most: int = Field(50_000, ge=1)
+    #: Bytes of a mail that is taken whole; above it the headers alone are read.
+    largest: int = Field(50 * 1024 * 1024, ge=64 * 1024)
+    #: The mailbox under which posted mail is filed when its sender names none.
+    mailbox: str = "intake"
+
+
+class WorkerSettings(Section):
+    """Reading mail."""
+
+    #: Stable name of this worker's consumer. None: host and supervisord process name.
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+    #: Child processes that read mail, besides one for mail that failed before.
+    readers: int = Field(2, ge=1, le=32)
+    #: Seconds that a mail which failed before may take.
+    read_seconds: float = Field(20.0, gt=0, le=600)
+    #: Bytes of memory that a reading child may use.
+    read_memory: int = Field(1024**3, ge=256 * 1024**2)
+    #: Seconds after which another worker's abandoned mail is taken over.
+    abandoned: float = Field(60.0, ge=1)
+
+
+class MailboxSettings(Section):
+    """One mailbox that is watched."""
+
+    host: str
+    port: int | None = Field(None, ge=1, le=65535)
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    user: str
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    #: A file of certificates to trust instead of the system's.
+    ca_file: Path | None = None
+    folder: str = "INBOX"
+    start: Literal["now", "all"] | date = "now"
+    after: Literal["leave"] = "leave"
+    #: Seconds between full checks; IDLE is only a hint.
+    poll: float = Field(60.0, ge=1, le=3600)
+
+    @after_all(mode="after")
+    def _has_one_password(self) -> "MailboxSettings":
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("set exactly one of password (also by the environment) and password_file")
+        if self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("tls = 'none' is accepted for this machine's own addresses only")
+        return self
+
+    @property
+    def real_port(self) -> int:
+        """The port that is meant: 993 for implicit TLS and 143 otherwise, unless set (RFC 8314)."""
+        return self.port or (993 if self.tls == "implicit" else 143)
+
+    def secret(self) -> str:
+        """The password; a file's last line end is not part of it. SettingsError when the file cannot be read."""
+        return read_secret(self.password, self.password_file, "password_file")
+
+
+FieldType = Literal["text", "reference", "name", "date", "datetime", "money", "number", "phone", "email", "table"]
+
+
+def _tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class FieldSettings(Section):
+    """A rule that cuts one field out of a mail; `worker.reading.rules` says how it is used."""
+
+    labels: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    pattern: str | None = None
+    type: FieldType = "text"
+    order: Literal["DMY", "MDY", "YMD"] | None = None
+    region: str | None = Field(None, pattern="^[A-Z]{2}$")
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    mailboxes: tuple[str, ...] = ()
+    required: bool = False
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_re2(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            import re2  # an extension of 2 MB that only those who have patterns need
+
+            try:
+                re2.compile(pattern)
+            except re2.error as error:
+                raise ValueError(f"not a pattern that RE2 accepts: {error}") from None
+        return pattern
+
+    @after_all(mode="after")
+    def _finds_something(self) -> "FieldSettings":
+        if not self.labels and self.pattern is None:
+            raise ValueError("set labels, pattern or both")
+        return self
+
+
+class DemoSettings(Section):
+    """The demonstration: a mailbox of its own and letters that arrive in it. `run.py demo` switches it on."""
+
+    enabled: bool = False
+    #: Letters a minute, 0 = none.
+    rate: float = Field(12.0, ge=0, le=6000)
+    imap_port: int = Field(0, ge=0, le=65535)
+
+
+class Settings(Section):
+    """Everything; the tables of `tubepost.toml` in the order of its documentation."""
+
+    #: Folder of all that is kept on disk.
+    data: Path = Path("var")
+    log: Literal["debug", "info", "warning", "error"] = "info"
+    #: The demo user's token.
+    token: SecretStr | None = Field(None, min_length=1)
+    #: Server processes under supervisord; the demo passes it on.
+    servers: int = Field(2, ge=1, le=64)
+    redis: RedisSettings = RedisSettings()
+    server: ServerSettings = ServerSettings()
+    stream: StreamSettings = StreamSettings()
+    intake: IntakeSettings = IntakeSettings()
+    worker: WorkerSettings = WorkerSettings()
+    mailboxes: dict[str, MailboxSettings] = {}
+    fields: dict[str, FieldSettings] = {}
+    demo: DemoSettings = DemoSettings()
+
+    @field_validator("mailboxes", "fields")
+    @classmethod
+    def _names_are_plain(cls, tables: dict[str, Any]) -> dict[str, Any]:
+        for name in tables:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name) or name in STATUSES:
+                raise ValueError(
+                    f"the name {name!r}: a name is 1 to 64 of a-z, 0-9, _ and -, and none of {', '.join(STATUSES)}"
+                )
+        return tables
+
+    @property
+    def mail(self) -> Path:
+        """Folder of the mail store."""
+        return self.data / "mail"
+
+    def rules(self, mailbox: str) -> list[dict[str, Any]]:
+        """The field rules of a mailbox as plain data; none means that general fields are read."""
+        return [
+            {"name": name, **rule.model_dump(mode="json", exclude={"mailboxes"})}
+            for name, rule in self.fields.items()
+            if not rule.mailboxes or mailbox in rule.mailboxes
+        ]
+
+
+def read_secret(value: SecretStr | None, file: Path | None, name: str) -> str:
+    """A secret given directly or by a file. SettingsError names *name* and the file when it cannot be read."""
+    if value is not None:
+        return value.get_secret_value()
+    if file is None:
+        raise SettingsError(f"{name}: not set; give the secret or the file that holds it")
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"{name}: {file} cannot be read: {reason}") from None
+
+
+def load(environ: Mapping[str, str] = os.environ, *, file: Path | None = None) -> Settings:
+    """Read the file (`TUBEPOST_CONFIG`, else `tubepost.toml` where there is one) and the environment.
+
+    Raises SettingsError with a line for each thing that is wrong.
+    """
+    named = file or (Path(environ["TUBEPOST_CONFIG"]) if environ.get("TUBEPOST_CONFIG") else None)
+    data = _read_file(named or Path("tubepost.toml"), must_exist=named is not None)
+    where = _merge_environment(data, environ)
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        lines = [_sentence(detail, where) for detail in error.errors(include_url=False, include_context=True)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"{path}: there is no such file; TUBEPOST_CONFIG names it") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _merge_environment(data: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Lay `TUBEPOST_A__B=value` over *data*; answers which dotted setting came from which variable."""
+    where: dict[str, str] = {}
+    for variable in sorted(name for name in environ if name.startswith("TUBEPOST_") and name not in OUTSIDE):
+        path = variable.removeprefix("TUBEPOST_").lower().split("__")
+        if path[0] not in Settings.model_fields:
+            raise SettingsError(f"{variable}: no such setting{_meant(path[0], Settings.model_fields)}")
+        table = data
+        for part in path[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"{variable}: {part} is a value, not a table of settings")
+        table[path[-1]] = _plain(environ[variable], path)
+        where[".".join(path)] = variable
+    return where
+
+
+def _plain(text: str, path: list[str]) -> Any:
+    """Lists are written with commas in the environment; everything else is text for the setting's own type."""
+    return [part.strip() for part in text.split(",") if part.strip()] if path[-1] in _LISTS else text
+
+
+_LISTS = {"origins", "proxies", "labels", "mailboxes"}
+
+
+def _sentence(detail: Any, where: dict[str, str]) -> str:
+    path = [str(part) for part in detail["loc"]]
+    name = ".".join(path) or "settings"
+    shown = f"{where[name]} ({name})" if name in where else name
+    if detail["type"] == "extra_forbidden":
+        return f"{shown}: no such setting{_meant(path[-1], _accepted(path[:-1]))}"
+    if detail["type"] == "missing":
+        return f"{shown}: must be set"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    found = detail.get("input")
+    secret = any(word in path[-1] for word in _SECRET_WORDS if path)
+    seen = f", found {found!r:.80}" if isinstance(found, str | int | float) and not secret else ""
+    return f"{shown}: {'must be ' if detail['msg'].startswith('Input should be') else ''}{message}{seen}"
+
+
+def _accepted(path: list[str]) -> list[str]:
+    """Names that the table at *path* accepts."""
+    model: Any = Settings
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
+        model = {"mailboxes": MailboxSettings, "fields": FieldSettings}.get(part, field.annotation if field else model)
+    return list(model.model_fields)
+
+
+def _meant(name: str, accepted: Any) -> str:
+    close = get_close_matches(name, list(accepted), n=1)
+    return f"; did you mean {close[0]}?" if close else f"; accepted here: {', '.join(sorted(accepted))}"

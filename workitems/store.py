@@ -1,0 +1,210 @@
+"""The items: publishing what was read, changing what people decide, listing. Every change is one atomic step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from workitems import keys
+from workitems.errors import ConflictError, InvalidChangeError, NotFoundError, TubepostError
+from workitems.event import START, Cursor, dumps
+from workitems.item import STATUSES, Item, Json, effective_fields, new_person, view_head
+from workitems.redis import Argument, Client, Script, available
+
+_publish = Script("feed.lua", "publish.lua")
+_change = Script("feed.lua", "change.lua")
+_list_page = Script("feed.lua", "list.lua")
+
+#: How often a step is tried anew because the other part of the item changed in between.
+_AGAIN = 20
+
+#: Message-IDs of ancestors that are remembered for threads.
+_ANCESTORS = 20
+
+#: Characters of an assignee's name.
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did: `outcome` is new, renewed, same (nothing to tell anybody) or gone (it had been removed)."""
+
+    outcome: str
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items, newest first; `head` is the cursor to open the stream with; `next` the `before` of the next page."""
+
+    items: list[Item]
+    head: str
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a person wants: only what is given changes. `assignee` '' = nobody; a field set to None is taken away."""
+
+    status: str | None = None
+    assignee: str | None = None
+    fields: Mapping[str, Any] | None = None
+
+
+class Store:
+    """The items of one Redis."""
+
+    def __init__(self, redis: Client, *, history: int) -> None:
+        self._redis = redis
+        self._history = history
+
+    async def publish(
+        self,
+        item_id: str,
+        mailbox: str,
+        machine: Json,
+        *,
+        raws: Sequence[str] = (),
+        entry: str = "",
+        message_id: str = "",
+        references: Sequence[str] = (),
+        who: str = "tubepost",
+    ) -> Published:
+        """Create the item or renew its machine part, tell the feed, and acknowledge the intake *entry*, in one step.
+
+        *machine* needs `created_at`; *message_id* and *references* are `identity.message_key`s, nearest parent first.
+        What people did to the item stays as it is.
+        """
+        created = datetime.fromisoformat(machine["created_at"])
+        for _ in range(_AGAIN):
+            known = await self._find(item_id)
+            head = view_head(item_id, mailbox, machine, known.person if known else new_person())
+            arguments: list[Argument] = [
+                item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
+                int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
+                known.version if known else "", known.reading if known else "", who,
+                message_id, *references[:_ANCESTORS],
+            ]  # fmt: skip
+            answer = await _publish(self._redis, keys.FEED, arguments)
+            outcome = answer[0].decode()
+            if outcome != "again":
+                return Published(outcome, answer[1].decode() if len(answer) > 1 else None)
+        raise TubepostError(f"item {item_id} changes faster than it can be published")
+
+    async def change(self, item_id: str, wanted: Change, *, who: str, version: int | None = None) -> Item:
+        """Carry out what *who* wants. With *version*, only when nobody was faster: else ConflictError.
+
+        Raises NotFoundError and InvalidChangeError. A change that changes nothing is no event.
+        """
+        _check(wanted)
+        for _ in range(_AGAIN):
+            item = await self.get(item_id)
+            if version is not None and version != item.version:
+                raise ConflictError(f"version {version} was expected, the item is at {item.version}")
+            changed, steps = _apply(item, wanted)
+            if not steps:
+                return item
+            arguments: list[Argument] = [
+                item_id, item.version, item.reading,
+                dumps(view_head(item_id, item.mailbox, changed.machine, changed.person)), dumps(changed.person),
+                changed.status, changed.assignee or "", self._history, who, *steps,
+            ]  # fmt: skip
+            outcome = (await _change(self._redis, keys.FEED, arguments))[0].decode()
+            if outcome == "changed":
+                return changed
+            if outcome == "missing":
+                raise NotFoundError("no such item")
+        raise ConflictError("the item changes faster than this change could be made")
+
+    async def get(self, item_id: str) -> Item:
+        """Raises NotFoundError."""
+        item = await self._find(item_id)
+        if item is None:
+            raise NotFoundError("no such item")
+        return item
+
+    async def is_waiting(self, item_id: str) -> bool:
+        """Whether its mail waits to be read."""
+        with available():
+            return bool(await self._redis.exists(keys.attempts(item_id)))
+
+    async def page(
+        self,
+        *,
+        status: str | None = None,
+        mailbox: str | None = None,
+        submission: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """A page of the newest items with a score below *before*."""
+        index = keys.submission_items(submission) if submission else keys.items(mailbox, status)
+        answer = await _list_page(self._redis, keys.FEED, [index, f"({before}" if before else "+inf", limit])
+        pairs = [
+            (item_id.decode(), dict(zip(record[::2], record[1::2], strict=True)))
+            for item_id, record in zip(answer[1], answer[2], strict=True)
+        ]
+        found = [Item.decode(item_id, record) for item_id, record in pairs if record]
+        items = [
+            item for item in found
+            if (not status or item.status == status) and (not mailbox or item.mailbox == mailbox)
+        ]  # fmt: skip
+        more = found[-1].score if len(pairs) == limit and found else None
+        return Page(items, str(Cursor.parse(answer[0]) or START), str(more) if more else None)
+
+    async def history(self, item_id: str) -> list[Json]:
+        """Who changed what and when, oldest first; at most the newest 500."""
+        with available():
+            entries = await self._redis.xrevrange(keys.history(item_id), count=500)
+        return [_step(entry, fields) for entry, fields in reversed(entries)]
+
+    async def also_in(self, item_id: str, message_key: str) -> list[str]:
+        """Other items that are the same mail in other mailboxes."""
+        with available():
+            named = await self._redis.hget(keys.message_id(message_key), "items")
+        return [other for other in (named or b"").decode().split(",") if other and other != item_id]
+
+    async def _find(self, item_id: str) -> Item | None:
+        with available():
+            record = await self._redis.hgetall(keys.item(item_id))
+        return Item.decode(item_id, record) if record else None
+
+
+def _check(wanted: Change) -> None:
+    if wanted.status is not None and wanted.status not in STATUSES:
+        raise InvalidChangeError(f"{wanted.status!r:.60} is no status; accepted: {', '.join(STATUSES)}", "status")
+    if wanted.assignee is not None and (len(wanted.assignee) > LONGEST_NAME or not wanted.assignee.isprintable()):
+        raise InvalidChangeError(f"a name of at most {LONGEST_NAME} printable characters is accepted", "assignee")
+    for name, value in (wanted.fields or {}).items():
+        if len(name) > 64 or len(dumps(value)) > 4_000:
+            raise InvalidChangeError(
+                "a field has a name of at most 64 and a value of at most 4,000 characters", "fields"
+            )
+    if len(wanted.fields or ()) > 100:
+        raise InvalidChangeError("at most 100 fields are corrected at once", "fields")
+
+
+def _apply(item: Item, wanted: Change) -> tuple[Item, list[str]]:
+    """The item after the change, and `field, before, after` for each thing that is really another."""
+    status = wanted.status or item.status
+    assignee = item.assignee if wanted.assignee is None else wanted.assignee or None
+    before = effective_fields(item.machine, item.person)
+    corrections = {name: value for name, value in (wanted.fields or {}).items() if before.get(name) != value}
+    steps = [] if status == item.status else ["status", item.status, status]
+    steps += [] if assignee == item.assignee else ["assignee", item.assignee or "", assignee or ""]
+    for name, value in corrections.items():
+        steps += [f"fields.{name}", dumps(before.get(name)), dumps(value)]
+    person = item.person | {"corrections": item.person.get("corrections", {}) | corrections}
+    if len(person["corrections"]) > 200:
+        raise InvalidChangeError("an item carries at most 200 corrected fields", "fields")
+    changed = replace(item, status=status, assignee=assignee, person=person, version=item.version + bool(steps))
+    return changed, steps
+
+
+def _step(entry: bytes, fields: dict[bytes, bytes]) -> Json:
+    at = _moment(int(entry.split(b"-")[0]))
+    return {"at": at} | {name.decode(): value.decode() for name, value in fields.items()}
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
