@@ -1,0 +1,1 @@
+"""One file a resource; this folder's listing is the list of features."""
