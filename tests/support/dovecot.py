@@ -1,0 +1,221 @@
+"""A real Dovecot on free ports of the loopback interface, in a directory of its own, run without any rights."""
+
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+#: Seconds that the server may take to greet, and to end after SIGTERM (6 s were once seen).
+PATIENCE = 20
+
+BINARY = "/usr/sbin/dovecot"
+
+CONFIGURATION = """
+base_dir = {place}/run
+state_dir = {place}/state
+log_path = {place}/dovecot.log
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{place}/server.pem
+ssl_key = <{place}/server.key
+disable_plaintext_auth = {no_plain_text}
+auth_mechanisms = plain login
+auth_failure_delay = 0
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~/Maildir
+mail_fsync = never
+mailbox_list_index = yes
+mail_max_userip_connections = 200
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {place}/passwords
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={place}/home/%u
+}}
+namespace inbox {{
+  inbox = yes
+}}
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+"""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Dovecot:
+    """One server. `start` waits until it greets; `stop` until no process of it is left; both may be called again.
+
+    Plain text and STARTTLS on `port`, TLS on `tls_port`; `ca_file` proves its certificate (localhost, 127.0.0.1).
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        place: Path,
+        *,
+        users: dict[str, str] | None = None,
+        plain_text: bool = True,
+        ports: tuple[int, int] | None = None,
+    ) -> None:
+        self.place = place
+        self.users = users or {"desk": "secret"}
+        self.port, self.tls_port = ports or (free_port(), free_port())
+        self.ca_file = place / "server.pem"
+        self._plain_text = plain_text
+        self._process: subprocess.Popen[bytes] | None = None
+        # From root to an ordinary user; an ordinary user stays what it is.
+        self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self._prepare()
+
+    @property
+    def user(self) -> str:
+        return next(iter(self.users))
+
+    @property
+    def password(self) -> str:
+        return self.users[self.user]
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        as_owner = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
+        with (self.place / "stderr.log").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [BINARY, "-F", "-c", str(self.place / "dovecot.conf")],
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                **(as_owner if os.geteuid() == 0 else {}),  # type: ignore[arg-type]
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._greets():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"Dovecot did not start: {self.log()}")
+            time.sleep(0.02)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the master, and with it all of its processes; *kill* ends the whole session at once, as a crash would."""
+        if self._process is None:
+            return
+        if kill:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE)
+        self._process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def seed(
+        self, mails: Iterable[bytes], *, user: str | None = None, folder: str | None = None, flags: str = ""
+    ) -> int:
+        """Put *mails* straight into the Maildir, fast; their UIDs follow their order. Returns how many there were."""
+        maildir = self.maildir(user, folder)
+        now, count = time.time_ns() // 1000, 0
+        for count, mail in enumerate(mails, 1):
+            # Dovecot numbers by the base name's time; W= and S= would be its own reckoning.
+            name = f"{now // 1_000_000}.M{now % 1_000_000:06d}P{count:07d}.tests"
+            path = maildir / ("cur" if flags else "new") / (f"{name}:2,{flags}" if flags else name)
+            path.write_bytes(mail)
+            self._give(path)
+        return count
+
+    def maildir(self, user: str | None = None, folder: str | None = None) -> Path:
+        """The Maildir of INBOX or of *folder* (its name as on the disk), made when it is missing."""
+        home = self.place / "home" / (user or self.user)
+        maildir = home / "Maildir" / (f".{folder}" if folder else "")
+        for path in (home, home / "Maildir", maildir, *(maildir / part for part in ("cur", "new", "tmp"))):
+            if not path.exists():
+                path.mkdir(parents=True)
+                self._give(path)
+        return maildir
+
+    def log(self) -> str:
+        texts = [
+            p.read_text(errors="replace") for p in (self.place / "dovecot.log", self.place / "stderr.log") if p.exists()
+        ]
+        return "".join(texts)[-4000:]
+
+    def _prepare(self) -> None:
+        self.place.mkdir(parents=True, exist_ok=True)
+        for folder in (self.place, self.place / "run", self.place / "state", self.place / "home"):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+            self._give(folder)
+        _make_certificate(self.place)
+        group = grp.getgrgid(self._owner.pw_gid).gr_name
+        (self.place / "passwords").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
+        (self.place / "dovecot.conf").write_text(
+            CONFIGURATION.format(
+                place=self.place,
+                user=self._owner.pw_name,
+                group=group,
+                uid=self._owner.pw_uid,
+                gid=self._owner.pw_gid,
+                port=self.port,
+                tls_port=self.tls_port,
+                no_plain_text="no" if self._plain_text else "yes",
+            )
+        )
+        for path in self.place.iterdir():
+            self._give(path)
+
+    def _give(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(path, self._owner.pw_uid, self._owner.pw_gid)
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection((self.host, self.port), 1) as sock:
+                return sock.recv(64).startswith(b"* OK")
+        except OSError:
+            return False
+
+
+def _make_certificate(place: Path) -> None:
+    """A self-signed one, good for the tests' hour; made by openssl, since nothing else here can."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(place / "server.key"), "-out", str(place / "server.pem")]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2", "-nodes"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *subject, *files], check=True, capture_output=True)

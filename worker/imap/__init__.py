@@ -1,0 +1,37 @@
+"""Mailboxes by IMAP. aioimaplib (GPL-3.0-only) is imported here alone, in client.py."""
+
+from worker.imap.account import Account, Timeouts
+from worker.imap.answers import Folder
+from worker.imap.connect import connect
+from worker.imap.errors import (
+    AccountError,
+    CertificateRefusedError,
+    CommandRefusedError,
+    ConnectionLostError,
+    ImapError,
+    LoginRefusedError,
+    ProtocolError,
+    TimedOutError,
+    TooLargeError,
+)
+from worker.imap.fetch import Summary, batches
+from worker.imap.mailbox import Connection
+
+__all__ = [
+    "Account",
+    "AccountError",
+    "CertificateRefusedError",
+    "CommandRefusedError",
+    "Connection",
+    "ConnectionLostError",
+    "Folder",
+    "ImapError",
+    "LoginRefusedError",
+    "ProtocolError",
+    "Summary",
+    "TimedOutError",
+    "Timeouts",
+    "TooLargeError",
+    "batches",
+    "connect",
+]

@@ -1,0 +1,78 @@
+"""What can go wrong between us and a mailbox's server, in the words of what the caller does next."""
+
+from collections.abc import Iterable
+
+from workitems.errors import TubepostError
+
+#: The longest text of a server that an error carries, in characters.
+LONGEST_WORDS = 200
+
+
+def words(raw: bytes, secrets: Iterable[str] = ()) -> str:
+    """What a server said, fit for an error: bounded, on one line, printable, without the *secrets* it may repeat."""
+    text = raw[: LONGEST_WORDS * 8].decode("utf-8", "replace")
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    return "".join(c if c.isprintable() else "�" for c in text.strip())[:LONGEST_WORDS]
+
+
+class ImapError(TubepostError):
+    """Whatever goes wrong with a mailbox. Unless a subclass says otherwise: wait, connect anew, try again."""
+
+
+class AccountError(ImapError):
+    """The account cannot work as it is written (unsafe `tls`, no such `ca_file` …); nothing was sent."""
+
+    permanent = True
+
+
+class CertificateRefusedError(ImapError):
+    """The server's certificate does not prove that it is the host we want. Nothing was sent."""
+
+    permanent = True
+
+
+class LoginRefusedError(ImapError):
+    """The server does not take this user and password; `said` are its words. Stands until a person acts."""
+
+    permanent = True
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class ConnectionLostError(ImapError):
+    """There is no connection, or it ended; carries the reason that the server gave with BYE, if any."""
+
+
+class CommandRefusedError(ImapError):
+    """The server answered NO (the connection stays good) or BAD (it does not); `said` are its words.
+
+    `code` is the response code in brackets (RFC 5530), upper case, or "".
+    """
+
+    def __init__(self, message: str, status: str = "NO", said: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+        self.code = code
+
+
+class TimedOutError(ImapError):
+    """No answer in time, or one that came too slowly. The connection is given up."""
+
+
+class ProtocolError(ImapError):
+    """The server says what RFC 3501 does not allow, or more than we are ready to hold. The connection is given up."""
+
+
+class TooLargeError(ProtocolError):
+    """A literal is longer than was announced or allowed; the connection is given up before it is read.
+
+    `uids` are the messages that it may belong to: one when the server named it, else those of the batch.
+    """
+
+    def __init__(self, message: str, uids: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.uids = uids

@@ -1,0 +1,72 @@
+"""Waits for new mail: IDLE (RFC 2177) where the server knows it, mere patience where it does not."""
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from typing import Any
+
+from worker.imap.account import Timeouts
+from worker.imap.client import GuardedProtocol
+from worker.imap.errors import TimedOutError
+
+#: The longest IDLE in seconds: NAT tables and some servers forget us soon after.
+LONGEST_IDLE = 300
+
+#: What one IDLE may push, in bytes; it is looked at and dropped.
+IDLE_BYTES = 16 << 20
+
+
+async def idle(protocol: GuardedProtocol, seconds: float, stop: asyncio.Event, timeouts: Timeouts, works: bool) -> bool:
+    """Wait until the folder grows, *stop* is set or *seconds* are over. Returns whether IDLE works here."""
+    ends = asyncio.get_running_loop().time() + min(seconds, LONGEST_IDLE)
+    if works and not protocol.failure and not protocol.grown.is_set() and not stop.is_set():
+        works = await _idle(protocol, ends, stop, timeouts)
+    # Where a server refuses IDLE, or ends it by itself at once, we must not spin.
+    await _first_of(ends, protocol.grown.wait(), stop.wait(), protocol.ended.wait())
+    if protocol.failure:
+        raise protocol.failure
+    return works
+
+
+async def _idle(protocol: GuardedProtocol, ends: float, stop: asyncio.Event, timeouts: Timeouts) -> bool:
+    now = asyncio.get_running_loop().time()
+    protocol.idling.clear()
+    running = asyncio.create_task(
+        protocol.run(
+            protocol.order("IDLE", total=IDLE_BYTES),
+            total=max(0.0, ends - now) + timeouts.noop + timeouts.done,
+            quiet=math.inf,
+            refusal=False,
+        )
+    )
+    try:
+        await _first_of(now + timeouts.noop, protocol.idling.wait(), running=running)
+        if not protocol.idling.is_set() and not running.done():
+            protocol.fail(TimedOutError(f"the server did not begin to IDLE within {timeouts.noop:g} s"))
+        await _first_of(ends, protocol.grown.wait(), stop.wait(), protocol.ended.wait(), running=running)
+        if not running.done() and not protocol.failure:
+            protocol.done(total=timeouts.done)
+        return (await running).status == "OK"
+    finally:
+        await _end(running)
+
+
+async def _first_of(
+    ends: float, *events: Coroutine[Any, Any, object], running: asyncio.Task[Any] | None = None
+) -> None:
+    """Return when one of *events* has happened, *running* is over, or the loop's clock says *ends*."""
+    waits = {asyncio.ensure_future(event) for event in events}
+    try:
+        left = max(0.0, ends - asyncio.get_running_loop().time())
+        await asyncio.wait(waits | ({running} if running else set()), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            await _end(wait)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for *task* any more: cancel it and see it off, whatever its end."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
