@@ -1,0 +1,83 @@
+"""Mail addresses in headers (RFC 5322 §3.4), read in one pass without recursion; a broken list gives what it holds."""
+
+import re
+from collections.abc import Iterator
+
+from worker.reading import charset
+from worker.reading.headers import MAX_VALUE, decode_words, one_line
+
+#: Characters of an address and of a display name.
+MAX_ADDRESS = 320
+MAX_DISPLAY = 200
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
+_TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
+
+
+def addresses(value: bytes | None, limit: int) -> list[tuple[str, str]]:
+    """(display name, address in lower case) of each mailbox, at most `limit`; groups are flattened."""
+    if not value:
+        return []
+    value = value[:MAX_VALUE]
+    text = value.decode("ascii") if value.isascii() else charset.decode(value, None)[0]
+    found: list[tuple[str, str]] = []
+    for piece, comment in _pieces(text):
+        if len(found) >= limit:
+            break
+        if (mailbox := _mailbox(piece, comment)) is not None:
+            found.append(mailbox)
+    return found
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """(mailbox, its comment) of each member of a list; quotes, comments and angle brackets shield the separators."""
+    piece: list[str] = []
+    comment: list[str] = []
+    depth, in_angle = 0, False
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        if token == "(" and not in_angle:
+            depth += 1
+        elif token == ")" and depth:
+            depth -= 1
+        elif depth:
+            comment.append(token)
+        elif token in {",", ";"} and not in_angle:
+            yield "".join(piece), "".join(comment)
+            piece, comment = [], []
+        elif token == ":" and not in_angle:
+            # The name of a group ("undisclosed-recipients:") is no address. A stray "mailto:" goes with it.
+            piece = []
+        else:
+            in_angle = (in_angle or token == "<") and token != ">"
+            piece.append(token)
+    yield "".join(piece), "".join(comment)
+
+
+def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
+    display, bracket, rest = piece.rpartition("<")
+    if bracket:
+        address = "".join(rest.partition(">")[0].split()).lower()[:MAX_ADDRESS]
+        name = _display(display) or _display(comment)
+        if not address and not name:
+            return None
+        if "@" not in address and (inside := _ADDRESS.search(decode_words(display))):
+            address = inside[0].lower()
+        return name, one_line(address)
+    words = decode_words(piece)
+    if found := _ADDRESS.search(words):
+        before = words[: found.start()].rstrip("< ")
+        return _display(before) or _display(comment), found[0].lower()
+    bare = piece.strip().strip('"')
+    if not bare:
+        return None
+    if " " not in bare and "=?" not in bare:  # a local name such as "root"
+        return _display(comment), one_line(bare).lower()[:MAX_ADDRESS]
+    return _display(piece), ""
+
+
+def _display(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == '"' == text[-1]:
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    return one_line(decode_words(text)).strip("\"' ")[:MAX_DISPLAY]

@@ -1,0 +1,1 @@
+"""Fields cut out of text: by label, by pattern, with evidence."""

@@ -1,0 +1,235 @@
+"""Header fields: raw bytes to lists, encoded words to text, addresses, dates, ids (RFC 5322, 2047, 2231), forgivingly.
+
+The standard library's readers raise on real mail (newlines in encoded words, ids in brackets, odd charsets) or
+recurse on nested comments; these give what can be read and never raise.
+"""
+
+import binascii
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import mktime_tz, parsedate_tz
+from urllib.parse import unquote_to_bytes
+
+from worker.reading import charset
+from worker.reading.limits import Limits
+
+#: Bytes of one field's value that are looked at, and encoded words in it.
+MAX_VALUE = 64 * 1024
+MAX_ENCODED_WORDS = 2_000
+#: Ids kept of In-Reply-To and References; characters of one id.
+MAX_REFERENCES = 50
+MAX_ID = 500
+#: Years that a Date header is believed to be in.
+YEARS = range(1980, 2101)
+
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,20}:")
+_ENCODED = re.compile(r"=\?([A-Za-z0-9_.:+*/-]{1,80})\?([bBqQ])\?([^?]{0,8000})\?=")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_BLANKS = re.compile(r"\s+")
+_ID = re.compile(r"<([^<>\s]{1,500})>")
+_PARAMETER = re.compile(r";\s*([!#$&+^_`{}|~%'A-Za-z0-9.*-]{1,60})\s*=\s*(\"(?:[^\"\\]|\\.)*\"?|[^;]*)")
+_SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?$")
+
+
+@dataclass(slots=True)
+class Headers:
+    """One header block: (lower-case name, raw unfolded value) in order, and whether something in it was broken."""
+
+    fields: list[tuple[str, bytearray]] = field(default_factory=list)
+    broken: bool = False
+    truncated: bool = False
+
+    def raw(self, name: str) -> bytes | None:
+        """Value of the first field of that name."""
+        return next((bytes(value) for key, value in self.fields if key == name), None)
+
+    def text(self, name: str) -> str:
+        """Decoded value of the first field of that name on one line, "" when absent."""
+        value = self.raw(name)
+        return decode_text(value) if value else ""
+
+    def plain(self, name: str) -> str:
+        """Value in lower case without decoding, for headers that machines write."""
+        return (self.raw(name) or b"")[:MAX_VALUE].decode("latin-1").strip().lower()
+
+
+def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Headers, int]:
+    """(headers, where the body begins) of `raw[start:end]`. Without any header field everything is body."""
+    headers = Headers()
+    position = start
+    last = min(end, start + limits.header_bytes)
+    while position < end:
+        if position >= last or len(headers.fields) >= limits.header_fields:
+            headers.truncated = True
+            return headers, _after_blank_line(raw, position, end)
+        line_end = raw.find(b"\n", position, end)
+        after = end if line_end < 0 else line_end + 1
+        line = raw[position : min(after, last)].rstrip(b"\r\n")
+        if not line:
+            return headers, after
+        if not _take_line(headers, line):
+            if not _looks_like_field(raw, after, end):
+                headers.broken = True
+                return headers, position
+            headers.broken = headers.broken or not line.startswith((b"From ", b">From "))
+        position = after
+    return headers, end
+
+
+def _take_line(headers: Headers, line: bytes) -> bool:
+    if line[:1] in b" \t" and headers.fields:
+        if len(headers.fields[-1][1]) < MAX_VALUE:
+            headers.fields[-1][1].extend(line)
+        return True
+    found = _FIELD.match(line)
+    if found is None:
+        return False
+    headers.fields.append((found[1].decode("latin-1").lower(), bytearray(line[found.end() :])))
+    return True
+
+
+def _looks_like_field(raw: bytes, start: int, end: int) -> bool:
+    return _FIELD.match(raw, start, min(end, start + 250)) is not None
+
+
+def _after_blank_line(raw: bytes, start: int, end: int) -> int:
+    found = [at + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (at := raw.find(mark, start, end)) >= 0]
+    return min(found, default=end)
+
+
+def decode_text(value: bytes) -> str:
+    """A header's value for people: encoded words and raw 8-bit decoded, on one line, without control characters."""
+    value = value[:MAX_VALUE]
+    text = value.decode("ascii") if value.isascii() else charset.decode(value, None)[0]
+    return one_line(decode_words(text))
+
+
+def one_line(text: str) -> str:
+    """Blanks collapsed, control characters and lone surrogates out."""
+    return _BLANKS.sub(" ", _CONTROLS.sub("", text)).strip()
+
+
+def decode_words(text: str) -> str:
+    """RFC 2047 encoded words decoded; neighbours in one charset are joined as bytes, since some split characters."""
+    if "=?" not in text:
+        return text
+    out: list[str] = []
+    pending, pending_charset = b"", ""
+    position = 0
+    for count, found in enumerate(_ENCODED.finditer(text)):
+        if count >= MAX_ENCODED_WORDS:
+            break
+        name = found[1].partition("*")[0].lower()
+        between = text[position : found.start()]
+        content = _unword(found[2], found[3])
+        if pending_charset and not between.strip() and name == pending_charset:
+            pending += content
+        else:
+            if pending_charset:
+                out.append(charset.decode(pending, pending_charset)[0])
+                between = between if between.strip() else ""
+            out.append(between)
+            pending, pending_charset = content, name
+        position = found.end()
+    if pending_charset:
+        out.append(charset.decode(pending, pending_charset)[0])
+    out.append(text[position:])
+    return "".join(out)
+
+
+def _unword(encoding: str, content: str) -> bytes:
+    raw = content.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return binascii.a2b_qp(raw.replace(b" ", b"_"), header=True)
+    return decode_base64(raw)
+
+
+def decode_base64(raw: bytes) -> bytes:
+    """Base64 with stray characters and missing padding tolerated; what cannot be decoded is left out."""
+    try:
+        return binascii.a2b_base64(raw)
+    except binascii.Error:
+        clean = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
+        clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
+        return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def parameters(value: bytes) -> tuple[str, dict[str, str]]:
+    """(main value in lower case, parameters) of Content-Type and Content-Disposition; RFC 2231 pieces joined and decoded."""
+    text = value[:MAX_VALUE].decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " ")
+    main, _, rest = text.partition(";")
+    pieces: dict[str, dict[int, tuple[bool, str]]] = {}
+    for count, found in enumerate(_PARAMETER.finditer(";" + rest)):
+        section = _SECTION.match(found[1].lower())
+        if count >= 100 or section is None:
+            continue
+        pieces.setdefault(section[1], {}).setdefault(int(section[2] or 0), (bool(section[3]), _unquote(found[2])))
+    return main.strip().lower(), {name: _join(parts) for name, parts in pieces.items()}
+
+
+def _unquote(value: str) -> str:
+    value = value.strip()
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"') if not value.endswith('\\"') else value[1:])
+
+
+def _join(parts: dict[int, tuple[bool, str]]) -> str:
+    ordered = [parts[number] for number in sorted(parts)]
+    if not any(extended for extended, _ in ordered):
+        raw = "".join(text for _, text in ordered).encode("utf-8", "surrogateescape")
+        return decode_text(raw)
+    name, raw = "", b""
+    for place, (extended, text) in enumerate(ordered):
+        if extended and place == 0 and text.count("'") >= 2:
+            name, _, text = text.split("'", 2)
+        raw += (
+            unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+            if extended
+            else text.encode("utf-8", "surrogateescape")
+        )
+    return one_line(charset.decode(raw, name or None)[0])
+
+
+def date(value: bytes | None) -> str | None:
+    """Date header as UTC `YYYY-MM-DDTHH:MM:SSZ`; None for what is no date or out of all likelihood."""
+    if not value:
+        return None
+    text = re.sub(r"\([^()]{0,100}\)", " ", value[:200].decode("latin-1")).strip()
+    try:
+        parsed = parsedate_tz(text)
+        if parsed is None or not _is_time(parsed):
+            return None
+        moment = datetime.fromtimestamp(mktime_tz(parsed), UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year in YEARS else None
+
+
+def _is_time(parsed: tuple[int, ...]) -> bool:
+    year, month, day, hour, minute, second = parsed[:6]
+    try:
+        datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError:
+        return False
+    return second <= 60
+
+
+def message_id(value: bytes | None) -> str | None:
+    """The id as `<…>`; brackets are added where the sender forgot them."""
+    if not value:
+        return None
+    text = one_line(value[:MAX_VALUE].decode("utf-8", "replace"))
+    if found := _ID.search(text):
+        return found[0]
+    bare = text.strip("<> ").split(" ")[0][:MAX_ID]
+    return f"<{bare}>" if bare else None
+
+
+def references(headers: Headers) -> tuple[str, ...]:
+    """Ids of the parents, nearest first: In-Reply-To, then References from its end."""
+    near = _ID.findall((headers.raw("in-reply-to") or b"")[:MAX_VALUE].decode("utf-8", "replace"))
+    far = _ID.findall((headers.raw("references") or b"")[-MAX_VALUE:].decode("utf-8", "replace"))
+    ids = dict.fromkeys(f"<{identity}>" for identity in [*near, *reversed(far)])
+    return tuple(ids)[:MAX_REFERENCES]

@@ -1,0 +1,148 @@
+"""Which lines of a text are new and which are quoted from an earlier mail. What was forwarded counts as new.
+
+Own code: mail-parser-reply took 18 s on "On " and 20,000 blanks. Here every line is looked at once, by its first
+200 characters.
+"""
+
+import re
+from dataclasses import dataclass
+
+#: Characters of a line that are looked at.
+LINE = 200
+#: Lines over which an attribution ("On … wrote:") may be wrapped.
+WRAPPED = 3
+
+_ATTRIBUTION = re.compile(
+    r"^(?:On|Am|Le|El|Il|Op|Em|Den|Den|Dnia|W dniu|Vào|Pada)\b.{4,}"
+    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|skrifaði|napisał\(?a?\)?|menulis)\b[^:]{0,80}:\s*$"
+    r"|^[^:]{3,100}<[^<>@\s]+@[^<>\s]+>[^:]{0,60}(?:\d{1,2}:\d\d)?[^:]{0,40}(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef)\b[^:]{0,60}:\s*$",
+    re.IGNORECASE,
+)
+_ATTRIBUTION_START = re.compile(r"^(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d", re.IGNORECASE)
+_ORIGINAL = re.compile(
+    r"^[ >]*[-_=*]{2,}[ ]?(?:Original Message|Original Email|Ursprüngliche Nachricht|Originalnachricht|Ursprüngliche E-Mail|Message d.origine"
+    r"|Message original|Mensaje original|Messaggio originale|Oorspronkelijk bericht|Mensagem original|Ursprungligt meddelande)"
+    r"[ ]?[-_=*]{2,}",
+    re.IGNORECASE,
+)
+_FORWARDED = re.compile(
+    r"^[ >]*(?:[-_=*]{2,}[ ]?(?:Forwarded message|Forwarded by|Weitergeleitete Nachricht|Weitergeleitet|Message transféré|Mensaje reenviado"
+    r"|Messaggio inoltrato|Doorgestuurd bericht|Mensagem encaminhada|Vidarebefordrat meddelande)"
+    r"|(?:Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)|Début du (?:message|courriel) (?:transféré|réexpédié)"
+    r"|Inicio del mensaje reenviado|Inizio messaggio inoltrato|Begin doorgestuurd bericht)\s*:)",
+    re.IGNORECASE,
+)
+_FORWARDED_SUBJECT = re.compile(r"^\s*(?:fwd?|wg|tr|rv|i|enc|doorst|vs)\s?:", re.IGNORECASE)
+#: Lines of the header block that a mailer puts above what it quotes or forwards.
+_HEADER = re.compile(
+    r"^[ >*]*(from|von|de|da|van|sent|gesendet|envoyé|enviado(?: el)?|inviato|verzonden|date|datum|fecha|data|to|an|à|para|a|aan|cc|kopie|copie"
+    r"|subject|betreff|objet|asunto|oggetto|onderwerp|reply-to|antwort an|répondre à)\s?\*?\s?:\*?(?:\s|$)",
+    re.IGNORECASE,
+)
+_SENDERS = frozenset({"from", "von", "de", "da", "van"})
+_RULE = re.compile(r"^[_-]{10,}\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Characters `start` to `end` of the text: `new`, `quoted`, or `header` (a block From/Sent/To/Subject)."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def regions(text: str, subject: str = "") -> list[Region]:
+    """The text cut into regions, in order, without gaps. Each line is looked at a bounded number of times."""
+    lines = text.split("\n")
+    kinds = _Classifier(lines, _FORWARDED_SUBJECT.match(subject) is not None).kinds()
+    out: list[Region] = []
+    position = start = 0
+    for number, line in enumerate(lines):
+        position += len(line) + 1
+        if number + 1 == len(lines) or kinds[number + 1] != kinds[number]:
+            out.append(Region(start, min(position, len(text)), kinds[number]))
+            start = position
+    return out
+
+
+class _Classifier:
+    """Walks the lines once; remembers whether what follows the last mark was quoted or forwarded."""
+
+    def __init__(self, lines: list[str], forwarded_subject: bool) -> None:
+        self._lines = lines
+        self._heads = [line[:LINE] for line in lines]
+        self._kind = "new"
+        self._forwarded = False
+        self._forwarded_subject = forwarded_subject
+        self._own_text = False
+
+    def kinds(self) -> list[str]:
+        kinds: list[str] = []
+        while len(kinds) < len(self._lines):
+            kinds += self._step(len(kinds))
+        return kinds
+
+    def _step(self, at: int) -> list[str]:
+        """The kinds of the next line or lines."""
+        line = self._heads[at]
+        if not line:
+            return [self._kind]
+        first = line[0]
+        if _maybe_mark(line):
+            if _FORWARDED.match(line):
+                self._forwarded, self._kind = True, "new"
+                return ["header"]
+            if _ORIGINAL.match(line):
+                self._kind = "new" if self._is_forward() else "quoted"
+                return ["header"]
+        if (block := self._header_block(at)) > 0:
+            self._kind = "new" if self._forwarded or self._is_forward() else "quoted"
+            return ["header"] * block
+        if wrapped := self._attribution(at):
+            self._kind = "quoted"
+            return ["header"] * wrapped
+        if first == ">":
+            return ["new" if self._forwarded and not line.startswith(">>") else "quoted"]
+        if self._kind == "new":
+            self._own_text = True
+        return [self._kind]
+
+    def _is_forward(self) -> bool:
+        return self._forwarded or self._forwarded_subject
+
+    def _header_block(self, at: int) -> int:
+        """Lines of a block From/Sent/To/Subject that begins here, 0 when none does: three of four must be there."""
+        if ":" not in self._heads[at]:
+            return 0
+        found = _HEADER.match(self._heads[at])
+        if found is None or found[1].lower() not in _SENDERS:
+            return 0
+        named, length = 1, 1
+        for offset in range(1, 12):
+            line = self._heads[at + offset] if at + offset < len(self._heads) else ""
+            if _HEADER.match(line):
+                named, length = named + 1, offset + 1
+            elif not line.strip(" >"):
+                break
+        return length if named >= 3 else 0
+
+    def _attribution(self, at: int) -> int:
+        """Lines of an attribution ("On … wrote:") that begins here, 0 when none does."""
+        line = self._heads[at].strip(" >")
+        if line.endswith(":") and _ATTRIBUTION.match(line):
+            return 1
+        if not _ATTRIBUTION_START.match(line):
+            return 0
+        joined = line
+        for offset in range(1, WRAPPED):
+            if at + offset >= len(self._heads):
+                return 0
+            joined += " " + self._heads[at + offset].strip(" >")
+            if joined.endswith(":"):
+                return offset + 1 if _ATTRIBUTION.match(joined) else 0
+        return 0
+
+
+def _maybe_mark(line: str) -> bool:
+    return line.lstrip(" >")[:1] in set("-_=*BADIbadi")

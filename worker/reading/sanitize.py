@@ -1,0 +1,81 @@
+"""HTML of strangers made safe to show in a sandboxed frame (which also has its own CSP: two locks)."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+
+import nh3
+
+from worker.reading.limits import Limits
+
+#: Image types that are embedded; SVG is a document that may do things.
+RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+_DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp)[;,]", re.IGNORECASE)
+_TAGS = frozenset(nh3.ALLOWED_TAGS | {"font", "u", "big", "tt"})
+_LAYOUT = {
+    "align",
+    "bgcolor",
+    "border",
+    "cellpadding",
+    "cellspacing",
+    "colspan",
+    "rowspan",
+    "valign",
+    "width",
+    "height",
+    "dir",
+    "style",
+}
+_ATTRIBUTES: dict[str, set[str]] = {
+    tag: set(nh3.ALLOWED_ATTRIBUTES.get(tag, ())) | {"style", "dir"} for tag in _TAGS
+} | {
+    "table": _LAYOUT,
+    "td": _LAYOUT,
+    "th": _LAYOUT | {"scope"},
+    "tr": _LAYOUT,
+    "font": {"color", "size", "face"},
+    "img": {"src", "alt", "width", "height", "title", "style"},
+    "a": {"href", "title", "style"},
+}  # fmt: skip
+#: No position, no url(): nothing that leaves its place or asks another host.
+_STYLES = frozenset({
+    "color", "background-color", "font-weight", "font-style", "font-size", "font-family", "text-align", "text-decoration", "line-height",
+    "vertical-align", "width", "max-width", "height", "padding", "padding-left", "padding-right", "padding-top", "padding-bottom",
+    "margin", "margin-left", "margin-right", "margin-top", "margin-bottom", "border", "border-collapse", "border-top", "border-bottom",
+    "border-left", "border-right", "border-color", "border-style", "border-width", "white-space",
+})  # fmt: skip
+_ASKS_A_HOST = re.compile(r"url\s*\(|image-set|expression\s*\(|@import|\\", re.IGNORECASE)
+
+
+def sanitized(html: str, images: Mapping[str, tuple[str, bytes]], limits: Limits) -> str:
+    """Clean HTML. `images`: Content-ID → (type, bytes) of what `cid:` sources show; other images only by https or data:."""
+    left = limits.images_bytes
+
+    def keep(tag: str, name: str, value: str) -> str | None:
+        nonlocal left
+        if name == "style":
+            return None if _ASKS_A_HOST.search(value) else value
+        if name == "src":
+            source = value.strip()
+            if source[:4].lower() == "cid:":
+                kind, content = images.get(source[4:].strip("<>"), ("", b""))
+                if kind not in RASTER or len(content) > min(limits.image_bytes, left):
+                    return None
+                left -= len(content)
+                return f"data:{kind};base64,{b64encode(content).decode('ascii')}"
+            return source if source[:8].lower() == "https://" or _DATA_IMAGE.match(source) else None
+        # Only images may come from the mail itself; a link to data: is a page of the sender's.
+        return None if value.strip().lower().startswith(("data:", "cid:")) else value
+
+    return nh3.clean(
+        html,
+        tags=set(_TAGS),
+        clean_content_tags={"script", "style", "title", "noscript", "template"},
+        attributes=_ATTRIBUTES,
+        attribute_filter=keep,
+        url_schemes={"https", "http", "mailto", "tel", "cid", "data"},
+        url_relative="deny",
+        filter_style_properties=set(_STYLES),
+        link_rel="noopener noreferrer nofollow",
+    )
