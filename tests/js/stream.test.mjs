@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WorkItemStream } from "../../server/static/js/stream.js";
+import { Clock, Server, connected, frame, item, settle } from "./clock.mjs";
+
+function begin({ answers = [], random = () => 0.5, ...more } = {}) {
+  const clock = new Clock();
+  const server = new Server();
+  server.answers = answers;
+  const { setTimeout, clearTimeout } = clock;
+  const told = [];
+  const stream = new WorkItemStream({
+    fetch: server.fetch, now: () => clock.now, setTimeout, clearTimeout, random, page: {}, ...more,
+  });
+  stream.addEventListener("event", ({ detail }) => told.push(detail));
+  stream.start();
+  return { clock, server, stream, told, items: () => told.filter((e) => e.event === "new_workitem").map((e) => e.cursor) };
+}
+
+test("it opens with its cursor, says who it is and becomes live when connected", async () => {
+  const { server, stream } = begin({ cursor: "5-41", getToken: () => "secret" });
+  await settle();
+  assert.equal(stream.state.name, "connecting");
+  assert.deepEqual(server.last.headers, {
+    Accept: "text/event-stream", "X-Tubepost-Client": "1", Authorization: "Bearer secret", "Last-Event-ID": "5-41",
+  });
+  server.last.write(connected("5-41"));
+  await settle();
+  assert.equal(stream.state.name, "live");
+  stream.close();
+});
+
+test("what was missed is caught up, then it is live", async () => {
+  const { server, stream, items } = begin({ cursor: "5-1" });
+  await settle();
+  server.last.write(connected("5-1", { replay: 2 }));
+  await settle();
+  assert.equal(stream.state.name, "catching_up");
+  server.last.write(item("5-2") + item("5-3"));
+  await settle();
+  assert.equal(stream.state.name, "live");
+  assert.deepEqual(items(), ["5-2", "5-3"]);
+  stream.close();
+});
+
+test("after a loss it comes back from the last cursor, heartbeats included", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("5-1", { resumed: false }) + frame({ event: "heartbeat" }, "5-9"));
+  await settle();
+  server.last.end();
+  await settle();
+  assert.equal(stream.state.name, "reconnecting");
+  assert.equal(stream.state.retryAt, clock.now + 250);
+  await clock.pass(250);
+  assert.equal(server.last.headers["Last-Event-ID"], "5-9");
+  stream.close();
+});
+
+test("streams that open and close at once wait longer each time; a real event makes the wait short again", async () => {
+  const { clock, server, stream } = begin();
+  const waits = [];
+  for (let n = 0; n < 4; n += 1) {
+    await settle();
+    server.last.write(connected("5-1", { resumed: false }));
+    server.last.end();
+    await settle();
+    waits.push(stream.state.retryAt - clock.now);
+    await clock.pass(waits.at(-1));
+  }
+  assert.deepEqual(waits, [250, 500, 1000, 2000]);
+  server.last.write(connected("5-1") + item("5-2"));
+  await settle();
+  server.last.end();
+  await settle();
+  assert.equal(stream.state.retryAt - clock.now, 250);
+  stream.close();
+});
+
+test("a quiet stream has proved usable after a minute", async () => {
+  const { clock, server, stream } = begin({ answers: [{ error: "refused" }, { error: "refused" }] });
+  await clock.pass(1000);
+  assert.equal(server.requests.length, 3);
+  server.last.write(connected("5-1", { resumed: false }));
+  for (let beat = 0; beat < 2; beat += 1) {
+    await clock.pass(30_000);
+    server.last.write(frame({ event: "heartbeat" }, "5-1"));
+  }
+  await settle();
+  server.last.end();
+  await settle();
+  assert.equal(stream.state.retryAt - clock.now, 250);
+  stream.close();
+});
+
+test("silence of two and a half heartbeats is a loss, any byte is life", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("5-1", { resumed: false, heartbeat: 2 }));
+  await clock.pass(4900);
+  server.last.write(": still here\n\n");
+  await clock.pass(4900);
+  assert.equal(stream.state.name, "live");
+  await clock.pass(200);
+  assert.equal(stream.state.name, "reconnecting");
+  assert.match(stream.state.reason, /nothing was heard for 5 s/);
+  assert.equal(server.requests[0].open, false);
+  stream.close();
+});
+
+test("a machine that slept gives the bytes in its socket a moment before it hangs up", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("5-1", { resumed: false }));
+  await settle();
+  clock.sleep(600_000);
+  await clock.pass(10);
+  assert.equal(stream.state.name, "live");
+  server.last.write(frame({ event: "heartbeat" }, "5-2"));
+  await clock.pass(20_000);
+  assert.equal(stream.state.name, "live");
+  stream.close();
+});
+
+test("rotate opens the next stream first and closes the old one when the next is connected", async () => {
+  const { clock, server, stream, items } = begin();
+  await settle();
+  const [old] = server.requests;
+  old.write(connected("5-1", { resumed: false }));
+  await clock.pass(20_000);
+  old.write(frame({ event: "rotate" }));
+  await clock.pass(0);
+  assert.equal(server.requests.length, 2);
+  old.write(item("5-2"));
+  await settle();
+  assert.equal(old.open, true);
+  assert.equal(server.last.headers["Last-Event-ID"], "5-1");
+  server.last.write(connected("5-1", { replay: 1 }) + item("5-2") + item("5-3"));
+  await settle();
+  assert.equal(old.open, false);
+  assert.deepEqual(items(), ["5-2", "5-3"]);
+  assert.equal(stream.stats.duplicates, 1);
+  assert.equal(stream.state.name, "live");
+  assert.equal(stream.cursor, "5-3");
+  stream.close();
+});
+
+test("a server that rotates at once is not hammered", async () => {
+  const { clock, server, stream } = begin();
+  for (let n = 0; n < 40; n += 1) {
+    await clock.pass(250);
+    if (server.last.rotated) continue;
+    server.last.write(connected("5-1") + frame({ event: "rotate" }));
+    server.last.rotated = true;
+  }
+  assert.ok(server.requests.length <= 7, `${server.requests.length} requests in 10 s`);
+  stream.close();
+});
+
+test("reset takes the new head, even a lower one, and the stream goes on", async () => {
+  const { server, stream, told, items } = begin({ cursor: "9-9" });
+  await settle();
+  server.last.write(connected("5-7", { resumed: false }));
+  await settle();
+  assert.equal(stream.cursor, "9-9", "until the reset the old cursor stays: a loss now must ask again");
+  server.last.write(frame({ event: "reset", reason: "unknown", head: "5-7" }, "5-7") + item("5-8"));
+  await settle();
+  assert.deepEqual(told.map((e) => e.event), ["connected", "reset", "new_workitem"]);
+  assert.deepEqual(items(), ["5-8"]);
+  assert.equal(stream.cursor, "5-8");
+  assert.equal(stream.stats.resets, 1);
+  stream.close();
+});
+
+test("401 and 403 stop and say so", async () => {
+  for (const status of [401, 403]) {
+    const { clock, server, stream } = begin({ answers: [{ status }] });
+    await clock.pass(600_000);
+    assert.equal(stream.state.name, "signed_out");
+    assert.ok(stream.state.reason);
+    assert.equal(server.requests.length, 1);
+    stream.close();
+  }
+});
+
+test("503 and 429 wait at least what Retry-After asks for, and longer by chance only", async () => {
+  for (const [status, chance, wait] of [[503, 0, 20_000], [429, 1, 30_000]]) {
+    const answers = [{ status, headers: { "Retry-After": "20" } }];
+    const { clock, stream } = begin({ answers, random: () => chance });
+    await settle();
+    assert.equal(stream.state.retryAt - clock.now, wait);
+    stream.close();
+  }
+});
+
+test("busy comes back no sooner than the server's retry, bye and 204 never", async () => {
+  const { clock, server, stream } = begin({ random: () => 0 });
+  await settle();
+  server.last.write("retry: 7000\n\n" + frame({ event: "busy" }));
+  server.last.end();
+  await settle();
+  assert.equal(stream.state.retryAt - clock.now, 7000);
+  await clock.pass(7000);
+  server.last.write(connected("5-1", { resumed: false }) + frame({ event: "bye" }));
+  await clock.pass(600_000);
+  assert.equal(stream.state.name, "stopped");
+  assert.equal(server.requests.length, 2);
+  const other = begin({ answers: [{ status: 204 }] });
+  await other.clock.pass(600_000);
+  assert.equal(other.stream.state.name, "stopped");
+  assert.equal(other.server.requests.length, 1);
+});
+
+test("a page that is no event stream is a failure that passes", async () => {
+  const { stream } = begin({ answers: [{ type: "text/html" }] });
+  await settle();
+  assert.equal(stream.state.name, "reconnecting");
+  assert.match(stream.state.reason, /no event stream/);
+  stream.close();
+});
+
+test("back online it tries within a second, but never before a Retry-After", async () => {
+  const page = new EventTarget();
+  page.navigator = { onLine: false };
+  const { clock, server, stream } = begin({ page, answers: [{ error: "down" }, { error: "down" }, { error: "down" },
+    { error: "down" }, { error: "down" }, { status: 503, headers: { "Retry-After": "100" } }] });
+  await clock.pass(4000);
+  assert.equal(stream.state.name, "offline");
+  const before = server.requests.length;
+  page.dispatchEvent(new Event("online"));
+  await clock.pass(1000);
+  assert.equal(server.requests.length, before + 1);
+  assert.match(stream.state.reason, /busy/);
+  page.dispatchEvent(new Event("online"));
+  await clock.pass(90_000);
+  assert.equal(server.requests.length, before + 1);
+  stream.close();
+});
+
+test("what cannot be understood is passed over, unknown events are handed on", async () => {
+  const { server, stream, told } = begin();
+  await settle();
+  server.last.write(connected("5-1") + "data: {broken\n\n" + "event: ping\ndata: 1\n\n" + frame({ event: "weather" }));
+  await settle();
+  assert.deepEqual(told.map((e) => e.event), ["connected", "weather"]);
+  stream.close();
+});
+
+test("dropped by hand it comes back, closed it does not", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("5-1"));
+  await settle();
+  stream.drop();
+  assert.equal(stream.state.name, "reconnecting");
+  await clock.pass(1000);
+  assert.equal(server.requests.length, 2);
+  stream.close();
+  await clock.pass(100_000);
+  assert.equal(server.requests.length, 2);
+  assert.equal(server.last.open, false);
+});
