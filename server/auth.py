@@ -1,0 +1,107 @@
+"""Who is asking: a signed cookie for browsers, `Authorization: Bearer` for programs (RFC 6750)."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import create_signed_value, decode_signed_value
+
+from server.address import client_address as client_address
+from workitems.people import ROLES, People
+
+COOKIE = "tubepost_session"
+
+#: Whom the settings' token stands for.
+DEMO_USER = "demo"
+
+#: Bytes of an Authorization header that are looked at.
+_LONGEST_BEARER = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking. `via` is `session` (cookie), `key` or `token` (both bearer)."""
+
+    name: str
+    role: str
+    scopes: frozenset[str]
+    via: str
+
+    @property
+    def person(self) -> bool:
+        """Whether a named person stands behind it, not a program's key."""
+        return self.via != "key"
+
+
+class Auth:
+    """Knows people by cookie, token or key, and signs people in."""
+
+    def __init__(self, people: People, *, secret: bytes, token: str | None, session_days: float) -> None:
+        self.people = people
+        self.session_days = session_days
+        self._secret = secret
+        self._token = token.encode() if token else None
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is good for signing in."""
+        return self._token is not None
+
+    async def identify(self, request: HTTPServerRequest, session_cookie: str | None) -> Identity | None:
+        """None when nobody known asks. A request with both cookie and bearer is a bearer one.
+
+        Raises StoreUnavailableError when it cannot be known: that is no reason to sign anybody out.
+        """
+        presented = bearer(request)
+        if presented is not None:
+            return await self._by_bearer(presented)
+        return await self._by_cookie(session_cookie) if session_cookie else None
+
+    async def sign_in(self, name: str, password: str) -> str | None:
+        """The value of a session's cookie, or None when the password is not this user's."""
+        user = await self.people.verify(name, password)
+        return self._signed(f"user:{user.name}:{user.stamp}") if user else None
+
+    def sign_in_by_token(self, token: str) -> str | None:
+        """The value of a session's cookie, or None when it is not the token."""
+        return self._signed(f"token:{DEMO_USER}:{self._token_stamp()}") if self._is_token(token) else None
+
+    async def _by_bearer(self, presented: str) -> Identity | None:
+        if self._is_token(presented):
+            return Identity(DEMO_USER, "admin", ROLES["admin"], "token")
+        key = await self.people.key(presented)
+        return Identity(f"key:{key.name}", "key", key.scopes, "key") if key else None
+
+    async def _by_cookie(self, cookie: str) -> Identity | None:
+        value = decode_signed_value(self._secret, COOKIE, cookie, max_age_days=self.session_days, min_version=2)
+        kind, name, stamp = ((value or b"").decode("latin-1") + "::").split(":")[:3]
+        if kind == "token" and self._token and hmac.compare_digest(stamp, self._token_stamp()):
+            return Identity(DEMO_USER, "admin", ROLES["admin"], "session")
+        user = await self.people.user(name) if kind == "user" else None
+        if user and user.role in ROLES and hmac.compare_digest(stamp, user.stamp):
+            return Identity(user.name, user.role, ROLES[user.role], "session")
+        return None
+
+    def _is_token(self, presented: str) -> bool:
+        return self._token is not None and hmac.compare_digest(
+            _digest(presented.encode("utf-8", "replace")), _digest(self._token)
+        )
+
+    def _token_stamp(self) -> str:
+        """Ends the sessions of an older token; says nothing about the token."""
+        return hmac.new(self._secret, b"token:" + (self._token or b""), hashlib.sha256).hexdigest()[:16]
+
+    def _signed(self, value: str) -> str:
+        return create_signed_value(self._secret, COOKIE, value).decode()
+
+
+def bearer(request: HTTPServerRequest) -> str | None:
+    """The credentials of `Authorization: Bearer`; another scheme is somebody else's (a proxy's password)."""
+    scheme, _, credentials = request.headers.get("Authorization", "")[:_LONGEST_BEARER].partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else None
+
+
+def _digest(value: bytes) -> bytes:
+    # Of equal length, so that comparing tells nothing about the token's.
+    return hashlib.sha256(value).digest()
