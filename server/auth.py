@@ -8,6 +8,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import create_signed_value, decode_signed_value
 
 from server.address import client_address as client_address
+from server.throttle import SignInThrottle
 from workitems.people import ROLES, People
 
 COOKIE = "tubepost_session"
@@ -40,6 +41,7 @@ class Auth:
     def __init__(self, people: People, *, secret: bytes, token: str | None, session_days: float) -> None:
         self.people = people
         self.session_days = session_days
+        self.throttle = SignInThrottle()
         self._secret = secret
         self._token = token.encode() if token else None
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from server.auth import Auth
 from server.hub import Hub
 from server.limits import Limits
+from server.resume import Resume
+from server.stats import Stats
 from workitems.intake import Intake
 from workitems.mailstore import MailStore
 from workitems.redis import Client
@@ -24,5 +26,7 @@ class Context:
     intake: Intake
     mailstore: MailStore
     hub: Hub
+    resume: Resume
+    stats: Stats
     limits: Limits
     auth: Auth

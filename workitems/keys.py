@@ -21,7 +21,7 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | mailbox:<name> | hash: uidvalidity, uid (checkpoint), checked, error, … |
 | repaired | run id of the Redis for which the mail store was last compared with the items |
 | users, apikeys | hashes: name → JSON; digest of a key → JSON |
-| server:<process> | JSON of one server process's counters, with a time to live |
+| servers | hash: process → JSON of its counters and when it wrote them |
 """
 
 PREFIX = "{tubepost}:"
@@ -36,7 +36,7 @@ INTAKE = PREFIX + "intake"
 REPAIRED = PREFIX + "repaired"
 USERS = PREFIX + "users"
 API_KEYS = PREFIX + "apikeys"
-SERVERS = PREFIX + "server:"
+SERVERS = PREFIX + "servers"
 
 #: The consumer group of all workers.
 READERS = "readers"
@@ -72,7 +72,3 @@ def attempts(item_id: str) -> str:
 
 def mailbox(name: str) -> str:
     return f"{PREFIX}mailbox:{name}"
-
-
-def server(process: str) -> str:
-    return SERVERS + process

@@ -4,8 +4,10 @@ A wrong, misspelt or missing setting stops the start with one sentence each: its
 and what is accepted.
 """
 
+import hashlib
 import os
 import re
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -24,6 +26,10 @@ OUTSIDE = {"TUBEPOST_CONFIG", "TUBEPOST_FAILPOINT", "TUBEPOST_PROCESS"}
 
 #: Values of settings whose names hold one of these words are never shown; a URL may carry a password.
 _SECRET_WORDS = ("password", "secret", "token", "url", "key")
+
+
+#: Bytes of a socket's path that every system takes.
+_LONGEST_SOCKET = 100
 
 
 class Section(BaseModel):
@@ -231,6 +237,20 @@ class Settings(Section):
     def mail(self) -> Path:
         """Folder of the mail store."""
         return self.data / "mail"
+
+    @property
+    def redis_url(self) -> str:
+        """The address of Redis: the one that is set, else the embedded server's socket."""
+        return self.redis.url.get_secret_value() if self.redis.url else f"unix://{self.redis_socket}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """The embedded server's socket. The path of a socket has room for about 100 bytes only (unix(7))."""
+        path = (self.data / "redis.sock").absolute()
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+            return path
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tubepost-{os.getuid()}-{name}" / "redis.sock"
 
     def rules(self, mailbox: str) -> list[dict[str, Any]]:
         """The field rules of a mailbox as plain data; none means that general fields are read."""

@@ -1,0 +1,42 @@
+# What a developer types is what the checks run. `make run` needs Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+BIN = .venv/bin
+export PORT ?= 8888
+
+.PHONY: run test test-setup check lint types imports bench clean
+
+run: .venv/installed
+	@$(BIN)/python run.py demo
+
+test: test-setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: lint test
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+bench: test-setup
+	$(BIN)/python -m bench
+
+test-setup: .venv/tested
+	@tests/setup.sh
+
+.venv/installed: setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tubepost needs Python 3.11 or newer; PYTHON=… names it")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/tested: .venv/installed
+	@echo "Installing what the tests need (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv *.egg-info

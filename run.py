@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Every program of Tubepost by its verb. Thin: each verb's work lives in its package."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from workitems.errors import SettingsError, TubepostError
+from workitems.settings import load
+
+PROJECT = Path(__file__).resolve().parent
+
+
+def demo(_: argparse.Namespace) -> int:
+    """everything on this machine, with a mailbox of its own and letters that arrive in it"""
+    from demo.launch import run
+
+    return run(PROJECT)
+
+
+def server(_: argparse.Namespace) -> int:
+    """one web server process"""
+    from server.main import run
+
+    run(load())
+    return 0
+
+
+def worker(_: argparse.Namespace) -> int:
+    """read the mailboxes and the mail"""
+    from worker.main import run
+
+    run(load())
+    return 0
+
+
+def redis(_: argparse.Namespace) -> int:
+    """the embedded Redis; ends at once when redis.url names another one"""
+    from demo.redis import command
+
+    settings = load()
+    if settings.redis.url is not None:
+        print("redis.url is set: the embedded server is not needed")
+        return 0
+    arguments = command(settings)
+    return os.execv(arguments[0], arguments)  # noqa: S606 - becomes the server, so that signals reach it
+
+
+def check(_: argparse.Namespace) -> int:
+    """say whether Redis, the mail store and each mailbox can be reached"""
+    from worker.check import check as look
+
+    return 0 if asyncio.run(look(load())) else 1
+
+
+def extract(arguments: argparse.Namespace) -> int:
+    """show what would be read from a mail in a file"""
+    from worker.extract import extract as show
+
+    return show(load(), arguments.file, mailbox=arguments.mailbox, as_json=arguments.json)
+
+
+def user(arguments: argparse.Namespace) -> int:
+    """add, remove and list the people who may sign in"""
+    from server.accounts import user as change
+
+    return asyncio.run(change(load(), arguments))
+
+
+def key(arguments: argparse.Namespace) -> int:
+    """add, remove and list the keys of programs"""
+    from server.accounts import key as change
+
+    return asyncio.run(change(load(), arguments))
+
+
+def demo_mailbox(_: argparse.Namespace) -> int:
+    """the demo's IMAP server"""
+    from demo import mailbox
+
+    box = load().mailboxes["demo"]
+    return mailbox.run(box.host, box.real_port, box.user, box.secret())
+
+
+def demo_letters(_: argparse.Namespace) -> int:
+    """bring letters into the demo mailbox"""
+    from demo import post
+
+    settings = load()
+    box = settings.mailboxes["demo"]
+    post.run(box.host, box.real_port, box.user, box.secret(), settings.demo.rate)
+    return 0
+
+
+VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (
+    demo, server, worker, redis, check, extract, user, key, demo_mailbox, demo_letters,
+)  # fmt: skip
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py", description="Tubepost: a shared mailbox becomes a live queue.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    by_name = {}
+    for verb in VERBS:
+        name = verb.__name__.replace("_", "-")
+        by_name[name] = verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__)
+        by_name[name].set_defaults(verb=verb)
+    by_name["extract"].add_argument("file", type=Path, help="a mail as .eml")
+    by_name["extract"].add_argument("--mailbox", default="", help="whose field rules are used")
+    by_name["extract"].add_argument("--json", action="store_true", help="everything, for programs")
+    by_name["user"].add_argument("action", choices=["add", "remove", "list"])
+    by_name["user"].add_argument("name", nargs="?")
+    by_name["user"].add_argument("--role", choices=["viewer", "agent", "admin"], default="agent")
+    by_name["key"].add_argument("action", choices=["add", "remove", "list"])
+    by_name["key"].add_argument("name", nargs="?")
+    by_name["key"].add_argument("--scopes", default="read", help="of read, write, intake, test; joined by commas")
+    return parser
+
+
+def main() -> int:
+    arguments = _arguments().parse_args()
+    try:
+        return int(arguments.verb(arguments))
+    except SettingsError as error:
+        print(f"Tubepost cannot start; a setting is wrong:\n{error}", file=sys.stderr)
+    except TubepostError as error:
+        print(f"Tubepost: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A JSON body from a stranger: an object of plain values, or a sentence that says what is wrong."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from workitems.errors import InvalidChangeError
+
+
+def read_object(raw: bytes, accepted: frozenset[str]) -> dict[str, Any]:
+    """The object in *raw*. Raises InvalidChangeError for what is no JSON object or has other names than *accepted*."""
+    try:
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise InvalidChangeError("the body is no JSON (RFC 8259) in UTF-8") from None
+    if not isinstance(value, dict):
+        raise InvalidChangeError("the body is a JSON object")
+    for name in value:
+        if name not in accepted:
+            raise InvalidChangeError(f"no such name; accepted: {', '.join(sorted(accepted))}", name[:64])
+    return value
+
+
+def text(value: Any, field: str, *, most: int) -> str:
+    """A string of at most *most* characters; absent is ''."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > most:
+        raise InvalidChangeError(f"a string of at most {most:,} characters is accepted", field)
+    return value
+
+
+def texts(value: Any, field: str, *, most: int, longest: int) -> list[str]:
+    """A list of at most *most* strings; absent is []."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > most:
+        raise InvalidChangeError(f"a list of at most {most} strings is accepted", field)
+    return [text(part, f"{field}[{n}]", most=longest) for n, part in enumerate(value)]
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("beyond what a number can hold")
+    return value

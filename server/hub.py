@@ -1,0 +1,190 @@
+"""The fan-out: every event is framed once and the same bytes go to every stream that wants it.
+
+Streams join between two events. While nothing is being fanned out, every joined stream has been told everything up to
+`ring.head`, so one number is the cursor of them all.
+"""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from time import time
+
+from server import sse
+from server.connection import Stream
+from server.ring import Ring
+from server.wheel import Wheel
+from workitems.event import Cursor, Event
+from workitems.log import get_logger
+from workitems.settings import StreamSettings
+
+log = get_logger("hub")
+
+#: Sends between two looks at the clock, and seconds that a fan-out may hold the event loop.
+_SLICE = 64
+_HOLD = 0.004
+
+#: Seconds that a stream stays live after `rotate`, while its client opens the next one.
+GRACE = 10.0
+
+#: Bytes of events that are kept in memory for returning streams.
+_RING_BYTES = 16 * 1024 * 1024
+
+
+class Hub:
+    """The streams of this process and what they have been told."""
+
+    def __init__(self, settings: StreamSettings, *, clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self.ring = Ring(settings.replay, _RING_BYTES)
+        self.wheel = Wheel(min(0.25, settings.heartbeat / 8), clock=clock)
+        #: Held while events go out; joining, beats and rotation wait for it.
+        self.turn = asyncio.Lock()
+        self.counts: Counter[str] = Counter()
+        #: Whether the feed's head is known: before that no stream can be answered.
+        self.ready = asyncio.Event()
+        self.draining = False
+        self._clock = clock
+        self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
+        self._states: dict[str, bytes] = {}
+        self._beat: tuple[float, bytes] = (-1.0, b"")
+
+    @property
+    def streams(self) -> list[Stream]:
+        return [stream for group in self._groups.values() for stream in group]
+
+    def join(self, stream: Stream) -> None:
+        """From now on *stream* gets what comes after `ring.head`. The caller has sent it everything before."""
+        if stream.closed:
+            return
+        self._groups[stream.filter][stream] = None
+        for state in self._states.values():
+            stream.write(stream.frame(state))
+        self.wheel.add(_Life(self, stream), stream.beat_at)
+
+    def start(self, stream: Stream) -> None:
+        """Give a new stream its deadlines."""
+        now = self._clock()
+        self.counts["opened"] += 1
+        stream.opened_at = now
+        stream.beat_at = now + self.next_beat()
+        age = self.settings.max_age
+        stream.rotate_at = now + random.uniform(0.8, 1.0) * age if age else float("inf")
+
+    def next_beat(self) -> float:
+        """Seconds until a stream's next heartbeat: 10 % around the announced ones."""
+        return self.settings.heartbeat * random.uniform(0.9, 1.1)
+
+    def ended(self, stream: Stream, reason: str) -> None:
+        """Called by the stream itself, once."""
+        self.counts[f"closed_{reason}"] += 1
+        group = self._groups.get(stream.filter)
+        if group is not None:
+            group.pop(stream, None)
+            if not group:
+                del self._groups[stream.filter]
+        log.info("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Tell everybody what follows `ring.head`, in one write a stream."""
+        async with self.turn:
+            self.ring.extend(events)
+            self.counts["events"] += len(events)
+            for wanted in list(self._groups):
+                payload = wanted.frames(events)
+                if payload:
+                    await self._send(list(self._groups.get(wanted, ())), payload)
+
+    async def reset(self, reason: str, head: Cursor) -> None:
+        """Events were lost: everybody loads the list anew and goes on from *head*."""
+        async with self.turn:
+            self.ring.restart(head)
+            self.counts[f"reset_{reason}"] += len(self.streams)
+            await self._send(self.streams, sse.notice("reset", cursor=head, reason=reason, head=str(head)))
+
+    async def state(self, name: str, value: dict[str, object], *, usual: bool = False) -> None:
+        """A fact of which only the newest counts; streams that join later are told it too, unless it is *usual*."""
+        payload = sse.notice(name, data=value)
+        async with self.turn:
+            if usual:
+                self._states.pop(name, None)
+            else:
+                self._states[name] = payload
+            await self._send(self.streams, payload)
+
+    async def _send(self, streams: Sequence[Stream], payload: bytes) -> None:
+        """The same bytes to many, without holding the loop; called while `turn` is held."""
+        chunked = sse.chunk(payload)
+        started = self._clock()
+        for number, stream in enumerate(streams, 1):
+            if not stream.closed:
+                stream.write(chunked if stream.chunked else payload)
+            if not number % _SLICE and self._clock() - started > _HOLD:
+                await asyncio.sleep(0)
+                started = self._clock()
+        self.counts["deliveries"] += len(streams)
+
+    def heartbeat(self, now: float) -> bytes:
+        """The same message for every stream whose turn comes in one tick."""
+        if self._beat[0] != now:
+            head = self.ring.head
+            self._beat = (now, sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head)))
+        return self._beat[1]
+
+    async def run(self) -> None:
+        """Beats, rotation and slow readers, for ever."""
+        await self.wheel.run(free=self.turn)
+
+    async def drain(self, seconds: float) -> None:
+        """Send every stream to another process at a steady pace, then end it; done within about *seconds*."""
+        self.draining = True
+        streams = self.streams
+        random.shuffle(streams)
+        grace = min(GRACE, seconds / 3)
+        pause = (seconds - grace) / max(1, len(streams))
+        for stream in streams:
+            async with self.turn:
+                self.rotate(stream, grace)
+            await asyncio.sleep(pause)
+        await asyncio.sleep(grace)
+        for stream in self.streams:
+            stream.finish("drain")
+
+    def rotate(self, stream: Stream, grace: float = GRACE) -> None:
+        """Ask the client to open its next stream; this one stays live meanwhile and counts no more."""
+        if stream.closed or stream.rotating:
+            return
+        stream.rotating = True
+        stream.end_at = self._clock() + grace
+        stream.slot.release()
+        again = sse.retry(random.randint(200, 3_000))
+        stream.write(stream.frame(again + sse.notice("rotate", cursor=self.ring.head)))
+
+
+class _Life:
+    """A joined stream's deadlines: beats, rotation, the end after it, and the stall of a slow reader."""
+
+    __slots__ = ("_hub", "_stream")
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
+        self._hub = hub
+        self._stream = stream
+
+    def act(self, now: float) -> float | None:
+        stream, hub = self._stream, self._hub
+        if stream.waiting() and now - stream.since > hub.settings.stall:
+            stream.abort("slow")
+        if stream.rotating and now >= stream.end_at:
+            stream.finish("drain" if hub.draining else "rotate")
+        if stream.closed:
+            return None
+        if now >= stream.rotate_at and not stream.rotating:
+            hub.rotate(stream)
+        if now >= stream.beat_at:
+            stream.write(stream.frame(hub.heartbeat(now)))
+            stream.beat_at = now + hub.next_beat()
+        return min(
+            stream.beat_at,
+            stream.end_at if stream.rotating else stream.rotate_at,
+            now + hub.settings.stall if stream.since else float("inf"),
+        )

@@ -1,0 +1,142 @@
+"""One server process: what it is made of, in which order it starts, and how it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from server.app import application
+from server.auth import Auth
+from server.context import Context
+from server.hub import Hub
+from server.limits import Limits
+from server.resume import Resume
+from server.secret import signing_secret
+from server.stats import Stats
+from server.subscriber import Subscriber
+from workitems import redis as redis_connection
+from workitems.intake import Intake
+from workitems.log import configure, get_logger
+from workitems.mailstore import MailStore
+from workitems.people import People
+from workitems.settings import Settings
+from workitems.store import Store
+
+log = get_logger("server")
+
+#: Bytes of request headers and of what is read ahead of a handler.
+_HEADERS = 64 * 1024
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    configure(settings.log)
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Start everything, wait for the end, stop in the reverse order."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        context, subscriber = await assemble(settings, stack)
+        failed = stop_when_done(stop, context.hub.run, subscriber.run, context.stats.run, stack=stack)
+        server = HTTPServer(
+            application(context),
+            max_header_size=_HEADERS,
+            idle_connection_timeout=75,
+            body_timeout=120,
+            max_body_size=settings.intake.largest * 2,
+        )
+        sockets = listening_sockets(settings)
+        server.add_sockets(sockets)
+        log.info("listening", process=context.process, address=str(sockets[0].getsockname()))
+        await stop.wait()
+        log.info("stopping", streams=len(context.hub.streams))
+        server.stop()
+        await context.hub.drain(settings.stream.drain)
+        await context.stats.leave()
+        await server.close_all_connections()
+    log.info("stopped")
+    for task in failed:
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            raise SystemExit(1)
+
+
+async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, Subscriber]:
+    """Make the process's parts; *stack* closes those that hold something open."""
+    url, timeout = settings.redis_url, settings.redis.timeout
+    redis = redis_connection.connect(url, timeout=timeout)
+    blocking = redis_connection.connect(url, timeout=timeout, blocking=True, most=2)
+    mailstore = MailStore(settings.mail)
+    stack.callback(mailstore.close)
+    stack.push_async_callback(redis.aclose)
+    stack.push_async_callback(blocking.aclose)
+    hub = Hub(settings.stream, clock=asyncio.get_running_loop().time)
+    limits = Limits(settings.stream)
+    subscriber = Subscriber(hub, redis, blocking)
+    process = os.environ.get("SUPERVISOR_PROCESS_NAME") or f"server-{os.getpid()}"
+    context = Context(
+        settings=settings,
+        process=process,
+        redis=redis,
+        store=Store(redis, history=settings.stream.history),
+        intake=Intake(redis, mailstore, most=settings.intake.most),
+        mailstore=mailstore,
+        hub=hub,
+        resume=Resume(hub, redis),
+        stats=Stats(process, redis, hub, limits, subscriber),
+        limits=limits,
+        auth=Auth(
+            People(redis),
+            secret=signing_secret(settings),
+            token=settings.token.get_secret_value() if settings.token else None,
+            session_days=settings.server.session_days,
+        ),
+    )
+    return context, subscriber
+
+
+def stop_when_done(
+    stop: asyncio.Event, *loops: Callable[[], Awaitable[None]], stack: AsyncExitStack
+) -> list["asyncio.Task[None]"]:
+    """Run the process's endless loops; one that ends is a fault, logged, and ends the process for a fresh start."""
+
+    async def watched(loop: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await loop()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("a part of the process failed", part=loop.__qualname__)
+            stop.set()
+            raise
+
+    tasks = [asyncio.create_task(watched(loop)) for loop in loops]
+
+    async def end() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return tasks
+
+
+def listening_sockets(settings: Settings) -> list[socket.socket]:
+    """Supervisord's socket when standard input is one (an fcgi-program shares it among its processes), else our own."""
+    if stat.S_ISSOCK(os.fstat(0).st_mode):
+        shared = socket.socket(fileno=os.dup(0))
+        if shared.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            shared.setblocking(False)
+            return [shared]
+        shared.close()
+    return bind_sockets(settings.server.port, settings.server.host)

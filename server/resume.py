@@ -1,0 +1,132 @@
+"""Bringing a returning stream up to now: from memory, else from Redis, else by saying that it must load anew.
+
+Never a partial replay and never silence: a stream is told all that followed its cursor, or `reset`.
+"""
+
+import asyncio
+import random
+from secrets import token_urlsafe
+
+from server import sse
+from server.connection import Stream
+from server.hub import Hub
+from workitems import feed
+from workitems.errors import StoreUnavailableError
+from workitems.event import Cursor, Event
+from workitems.log import get_logger
+from workitems.redis import Client
+
+log = get_logger("resume")
+
+#: Events that are written before the reader is waited for.
+_PAGE = 64
+
+#: Seconds that a cursor may be ahead of this process's reader before its owner is asked to come back.
+_LAG = 5.0
+
+
+class Resume:
+    """Opens streams on a hub. `redis` answers what memory cannot."""
+
+    def __init__(self, hub: Hub, redis: Client) -> None:
+        self._hub = hub
+        self._redis = redis
+
+    async def open(self, stream: Stream, wanted: str | None) -> None:
+        """Send the first messages and everything after the cursor *wanted* (None: from now), then join the hub."""
+        self._hub.start(stream)
+        async with self._hub.turn:
+            if wanted is None:
+                self._greet(stream, self._hub.ring.head, resumed=False, replay=0)
+                self._hub.join(stream)
+                return
+        cursor = Cursor.parse(wanted)
+        try:
+            behind = "unknown" if cursor is None else await self._look(cursor)
+        except StoreUnavailableError:
+            self._busy(stream)
+            return
+        if cursor is None or isinstance(behind, str):
+            await self._reset(stream, str(behind))
+            return
+        self._greet(stream, cursor, resumed=True, replay=behind)
+        await self._replay(stream, cursor)
+
+    async def _look(self, cursor: Cursor) -> int | str:
+        """How many events follow *cursor*, or why it cannot be gone on from."""
+        rest = self._hub.ring.after(cursor)
+        if rest is not None:
+            return len(rest)
+        # Not in memory: older than it, ahead of our reader, or of another life of Redis. Only Redis knows.
+        reason = await feed.continuity(self._redis, cursor)
+        if reason is not None:
+            return reason
+        most = self._hub.settings.replay
+        behind = len(await feed.between(self._redis, cursor, count=most + 1))
+        return behind if behind <= most else "too_far"
+
+    async def _replay(self, stream: Stream, cursor: Cursor) -> None:
+        """Write what follows *cursor* page by page; the last page and joining are one step without an await."""
+        self._hub.counts["resumed"] += 1
+        deadline = asyncio.get_running_loop().time() + _LAG
+        while not stream.closed:
+            async with self._hub.turn:
+                rest = self._hub.ring.after(cursor)
+                if rest is not None and len(rest) <= _PAGE:
+                    self._write(stream, rest)
+                    self._hub.join(stream)
+                    return
+            page = rest[:_PAGE] if rest is not None else await self._from_redis(cursor)
+            if page:
+                self._write(stream, page)
+                cursor = page[-1].cursor
+            elif asyncio.get_running_loop().time() > deadline:
+                self._busy(stream)
+                return
+            else:
+                await asyncio.sleep(0.02)
+            if not await stream.drained(self._hub.settings.stall):
+                stream.abort("slow")
+
+    async def _from_redis(self, cursor: Cursor) -> list[Event]:
+        try:
+            return await feed.between(self._redis, cursor, count=_PAGE)
+        except StoreUnavailableError:
+            return []
+
+    def _write(self, stream: Stream, events: list[Event]) -> None:
+        payload = stream.filter.frames(events)
+        self._hub.counts["replayed"] += len(events)
+        if payload:
+            stream.write(stream.frame(payload))
+
+    async def _reset(self, stream: Stream, reason: str) -> None:
+        async with self._hub.turn:
+            head = self._hub.ring.head
+            self._hub.counts[f"reset_{reason}"] += 1
+            self._greet(stream, head, resumed=False, replay=0)
+            stream.write(stream.frame(sse.notice("reset", cursor=head, reason=reason, head=str(head))))
+            self._hub.join(stream)
+
+    def _greet(self, stream: Stream, start: Cursor, *, resumed: bool, replay: int) -> None:
+        settings = self._hub.settings
+        greeting = sse.connected(
+            stream.id,
+            start,
+            self._hub.ring.head,
+            resumed=resumed,
+            replay=replay,
+            heartbeat=settings.heartbeat,
+            max_age=round(stream.rotate_at - stream.opened_at) if settings.max_age else 0,
+        )
+        stream.write(stream.frame(sse.retry(random.randint(1_000, 5_000)) + sse.PADDING + greeting))
+
+    def _busy(self, stream: Stream) -> None:
+        """Nothing can be promised now: the client keeps its cursor and comes back."""
+        stream.write(stream.frame(sse.retry(random.randint(2_000, 8_000)) + sse.notice("busy")))
+        stream.finish("busy")
+
+
+def new_id() -> str:
+    """A connection's name in logs."""
+    return token_urlsafe(6)
