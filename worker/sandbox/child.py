@@ -22,11 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":  # isolated mode knows neither the current directory nor the script's
     sys.path.insert(0, str(ROOT))
 
-from worker.sandbox import confine, frames  # noqa: E402  (the path comes first)
+from worker.sandbox import confine, frames, landlock  # noqa: E402  (the path comes first)
 from worker.sandbox.limits import EXIT_MEMORY, ChildLimits  # noqa: E402
 
 #: The folders whose functions may be named, and whose lines are told when they fail.
 OURS = (ROOT / "worker", ROOT / "tests")
+
+#: Bytes that one call to the system reads or writes: an ordinary mail at once.
+BUFFER = 128 * 1024
 
 _NAME = re.compile(r"(?:worker|tests)(?:\.[a-z_][a-z0-9_]*)+:[a-z_][a-z0-9_]*")
 
@@ -49,7 +52,9 @@ def main() -> int:
     memory = Memory()
     gc.collect()
     gc.freeze()
-    send(outgoing, {"ready": True, "missing": confine.confine(limits)})
+    sys.path.remove(str(ROOT))  # what is ours is loaded; beside it lie settings and mail
+    readable = [*OURS, *landlock.libraries()]
+    send(outgoing, {"ready": True, "missing": confine.confine(limits, readable)})
     serve(incoming, outgoing, read, limits, memory)
     return 0
 
@@ -61,7 +66,7 @@ def own_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     os.close(nothing)
-    return os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb")
+    return os.fdopen(incoming, "rb", BUFFER), os.fdopen(outgoing, "wb", BUFFER)
 
 
 def load(name: str) -> Callable[[Any], frames.Read]:

@@ -1,6 +1,6 @@
 """What a child gives up before it touches a mail. Each step says whether the platform had it.
 
-Linux: prctl(2), capabilities(7), seccomp(2). Elsewhere the limits of setrlimit(2) are all there is.
+Linux: prctl(2), capabilities(7), landlock(7), seccomp(2). Elsewhere the limits of setrlimit(2) are all there is.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.sandbox import seccomp
+from worker.sandbox import landlock, seccomp
 from worker.sandbox.limits import ChildLimits
 
 # linux/prctl.h
@@ -32,8 +32,8 @@ def tie_to_parent(parent: int) -> bool:
     return tied
 
 
-def confine(limits: ChildLimits) -> list[str]:
-    """Give everything up; returns the names of the steps that this platform does not have. The filter comes last."""
+def confine(limits: ChildLimits, readable: list[Path]) -> list[str]:
+    """Give everything up but reading *readable*; returns the names of the steps that this platform does not have."""
     _die_first()
     steps: dict[str, Callable[[], bool]] = {
         "memory limit": lambda: _limit(resource.RLIMIT_AS, limits.memory),
@@ -43,8 +43,9 @@ def confine(limits: ChildLimits) -> list[str]:
         "processor limit": lambda: _limit(resource.RLIMIT_CPU, limits.cpu),
         "no new privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
         "no capabilities": _drop_capabilities,
+        "landlock": lambda: landlock.read_only(readable),
         "not dumpable": lambda: _prctl(_PR_SET_DUMPABLE, 0),
-        "seccomp": _filter,
+        "seccomp": _filter,  # the last, since it denies what the others do
     }
     return [name for name, step in steps.items() if not step()]
 

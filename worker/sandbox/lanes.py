@@ -46,8 +46,11 @@ class Lanes:
     @asynccontextmanager
     async def place(self, wait: float) -> AsyncIterator[Place]:
         """A place for one mail, first come first served; TimeoutError after *wait* seconds."""
-        async with asyncio.timeout(wait):
-            await self._places.acquire()
+        if self._places.locked():
+            async with asyncio.timeout(wait):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()  # at once
         place = Place(self)
         try:
             yield place

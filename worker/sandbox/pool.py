@@ -52,10 +52,13 @@ class Sandbox:
         self._children: dict[Child, asyncio.Task[None]] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._open = False
+        #: Names of the steps of confinement that this platform does not have; known after `start`.
+        self.missing: list[str] = []
 
     async def start(self) -> None:
         """Return when the first child is ready; SandboxUnavailableError says why none can be. The others follow."""
         first = await Child.start(self._start)
+        self.missing = first.missing
         if first.missing:
             log.warning("this platform cannot confine reading wholly", missing=", ".join(first.missing))
         self._open = True
@@ -65,6 +68,7 @@ class Sandbox:
     async def close(self) -> None:
         """End every child and wait for each. May be called twice."""
         self._open = False
+        self._idle.clear()
         self._came.set()
         for task in self._starting:
             task.cancel()
@@ -81,8 +85,7 @@ class Sandbox:
         """
         try:
             async with self._lanes.place(self._wait) as place:
-                async with asyncio.timeout(self._wait):
-                    child = await self._take()
+                child = self._idle.popleft() if self._idle else await self._next_child()
                 place.begin()
                 return await self._read(child, raw, mailbox, limit)
         except TimeoutError:
@@ -102,18 +105,19 @@ class Sandbox:
             usable = failed.kind == "error"
             raise
         finally:
-            if usable and not child.worn and len(self._children) <= self._wanted():
+            if usable and self._open and not child.worn and len(self._children) <= self._wanted():
                 self._offer(child)
             else:
                 child.kill()
 
-    async def _take(self) -> Child:
-        """The next idle child."""
-        while self._open:
-            if self._idle:
-                return self._idle.popleft()
-            self._came.clear()
-            await self._came.wait()
+    async def _next_child(self) -> Child:
+        """The next child that gets idle; TimeoutError after `wait` seconds."""
+        async with asyncio.timeout(self._wait):
+            while self._open:
+                if self._idle:
+                    return self._idle.popleft()
+                self._came.clear()
+                await self._came.wait()
         raise failure.SandboxUnavailableError("the sandbox is closed")
 
     def _offer(self, child: Child) -> None:
@@ -153,6 +157,6 @@ class Sandbox:
         code, size, error = await child.ended()
         del self._children[child]
         with contextlib.suppress(ValueError):
-            self._idle.remove(child)
+            self._idle.remove(child)  # it died while it waited
         log.info("reading child ended", pid=child.pid, code=code, mails=child.mails, stderr_bytes=size, error=error)
         self._refill()

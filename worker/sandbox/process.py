@@ -162,15 +162,14 @@ class Child:
             raise failure.SandboxUnavailableError(f"the reading process cannot start: {told}")
         self.missing, self.ready = head["missing"], True
 
-    async def _send(self, head: dict[str, Any], *parts: bytes) -> None:
+    async def _send(self, head: dict[str, Any], raw: bytes | None = None) -> None:
+        """Write a frame; a small one at once, since each write wakes the child up."""
         pipe = self._process.stdin
         assert pipe
-        pipe.write(frames.encode(head, parts))
-        for part in parts:
-            for chunk in frames.chunks(part):
-                pipe.write(chunk)
-                await pipe.drain()
-        await pipe.drain()
+        frame = frames.encode(head, [] if raw is None else [raw])
+        for chunk in frames.chunks(frame, raw or b""):
+            pipe.write(chunk)
+            await pipe.drain()
 
     async def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
         assert self._process.stdout

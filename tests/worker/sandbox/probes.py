@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,25 @@ def denials(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
     return {name: outcome(attempt) for name, attempt in attempts.items()}, []
 
 
+def readings(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
+    """As `denials`, for what could be read; *rest* is a file and the parent's id."""
+    file, parent = rest.decode().split()
+    root = Path(__file__).parents[3]
+    process = Path("/proc", parent)
+    places: list[str | Path] = [
+        file,
+        process / "mem",
+        process / "environ",
+        "/etc/passwd",
+        root,
+        root / "setup.cfg",
+        "/",
+        "/tmp",
+    ]
+    found = {str(place): outcome(partial(os.open, place, os.O_RDONLY)) for place in places}
+    return {"others": found, "own": outcome(partial(os.open, __file__, os.O_RDONLY))}, []
+
+
 def number(name: str) -> int:
     """The number of a system call on this machine, as the kernel's headers give it."""
     numbers = {"tgkill": (234, 131), "io_uring_setup": (425, 425), "clone3": (435, 435), "openat2": (437, 437)}
@@ -284,6 +304,7 @@ ACTS: dict[str, Callable[[bytes, str, Any], Outcome]] = {
         surroundings,
         late_import,
         denials,
+        readings,
         signal_itself,
     )
 }

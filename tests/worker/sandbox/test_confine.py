@@ -29,6 +29,19 @@ async def test_every_way_out_of_the_child_is_denied(open_sandbox: OpenSandbox, t
     assert not [name for name in ("new", "other", "hard", "soft", "sub") if (tmp_path / name).exists()]
 
 
+async def test_the_child_reads_code_and_neither_settings_nor_mail_nor_its_parent(
+    open_sandbox: OpenSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "mail").write_text("secret")
+    sandbox = await open_sandbox()
+
+    found = await sandbox.read(b"readings %s %d" % (bytes(tmp_path / "mail"), os.getpid()), mailbox="m", limit=AMPLE)
+
+    readable = {place for place, answer in found.reading["others"].items() if answer != "EACCES"}
+    assert not readable or sandbox.missing == ["landlock"], readable
+    assert found.reading["own"] == "done"
+
+
 async def test_the_child_gets_no_environment_no_directory_and_no_descriptors(
     open_sandbox: OpenSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
