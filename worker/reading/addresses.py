@@ -11,7 +11,7 @@ MAX_ADDRESS = 320
 MAX_DISPLAY = 200
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
-_TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
+_MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
 
 
 def addresses(value: bytes | None, limit: int) -> list[tuple[str, str]]:
@@ -34,23 +34,23 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
     piece: list[str] = []
     comment: list[str] = []
     depth, in_angle = 0, False
-    for found in _TOKEN.finditer(text):
-        token = found[0]
-        if token == "(" and not in_angle:
+    for found in _MARK.finditer(text):
+        mark = found[0]
+        if mark == "(" and not in_angle:
             depth += 1
-        elif token == ")" and depth:
+        elif mark == ")" and depth:
             depth -= 1
         elif depth:
-            comment.append(token)
-        elif token in {",", ";"} and not in_angle:
+            comment.append(mark)
+        elif mark in {",", ";"} and not in_angle:
             yield "".join(piece), "".join(comment)
             piece, comment = [], []
-        elif token == ":" and not in_angle:
+        elif mark == ":" and not in_angle:
             # The name of a group ("undisclosed-recipients:") is no address. A stray "mailto:" goes with it.
             piece = []
         else:
-            in_angle = (in_angle or token == "<") and token != ">"
-            piece.append(token)
+            in_angle = (in_angle or mark == "<") and mark != ">"
+            piece.append(mark)
     yield "".join(piece), "".join(comment)
 
 

@@ -15,7 +15,8 @@ _RESERVED = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]+')
 _CID = re.compile(r"cid:([^\"'\s>)]{1,300})", re.IGNORECASE)
 _ENDINGS = {
     "text/plain": ".txt", "text/html": ".html", "text/csv": ".csv", "text/calendar": ".ics", "message/rfc822": ".eml",
-    "application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pgp-signature": ".asc",
+    "application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif",
+    "application/pgp-signature": ".asc",
 }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def _subject_inside(part: Part) -> str:
 
 
 def safe_name(name: str, otherwise: str, ending: str = "") -> str:
-    """A name that is safe to show and to save: no path, no control or bidi characters, not hidden, of bounded length."""
+    """A name that is safe to show and to save: no path, no control or bidi characters, not hidden, bounded."""
     name = "".join(
         " " if category(char) in {"Zs", "Zl", "Zp"} else char
         for char in name[:1000]

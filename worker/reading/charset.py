@@ -16,7 +16,8 @@ MISNOMERS = {
     "iso_2022_jp": "iso2022_jp_ext", "csiso2022jp": "iso2022_jp_ext", "iso_2022_jp_ms": "iso2022_jp_ext",
     "shift_jis": "cp932", "sjis": "cp932", "x_sjis": "cp932", "shift_jis_2004": "cp932",
     "iso_8859_1": "cp1252", "latin1": "cp1252", "latin_1": "cp1252", "ascii": "cp1252", "us_ascii": "cp1252",
-    "utf8mb4": "utf_8", "utf8": "utf_8", "utf_8": "utf_8", "unicode_1_1_utf_8": "utf_8", "unicode_1_1_utf_7": "utf_7", "x_unicode": "utf_16",
+    "utf8mb4": "utf_8", "utf8": "utf_8", "utf_8": "utf_8", "unicode_1_1_utf_8": "utf_8",
+    "unicode_1_1_utf_7": "utf_7", "x_unicode": "utf_16",
     "x_mac_roman": "mac_roman", "macintosh": "mac_roman", "tis_620": "cp874", "iso_8859_11": "cp874",
     "big5": "big5hkscs", "x_euc_jp": "euc_jp", "x_windows_949": "cp949",
 }  # fmt: skip

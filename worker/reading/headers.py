@@ -156,7 +156,7 @@ def decode_base64(raw: bytes) -> bytes:
 
 
 def parameters(value: bytes) -> tuple[str, dict[str, str]]:
-    """(main value in lower case, parameters) of Content-Type and Content-Disposition; RFC 2231 pieces joined and decoded."""
+    """(main value in lower case, parameters) of Content-Type or Content-Disposition; RFC 2231 pieces are joined."""
     text = value[:MAX_VALUE].decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " ")
     main, _, rest = text.partition(";")
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
@@ -207,8 +207,8 @@ def date(value: bytes | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year in YEARS else None
 
 
-def _is_time(parsed: tuple[int, ...]) -> bool:
-    year, month, day, hour, minute, second = parsed[:6]
+def _is_time(parsed: tuple[int | None, ...]) -> bool:
+    year, month, day, hour, minute, second = (number or 0 for number in parsed[:6])
     try:
         datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except ValueError:

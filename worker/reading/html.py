@@ -8,13 +8,13 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from worker.reading.limits import Limits
 from worker.reading.sanitize import sanitized
 
-_SILENT = frozenset(
-    {"script", "style", "title", "noscript", "template", "svg", "math", "object", "iframe", "select", "textarea"}
-)
-_BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer",
-    "form", "header", "hr", "li", "main", "nav", "ol", "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul",
-})  # fmt: skip
+_SILENT_NAMES = "script style title noscript template svg math object iframe select textarea"
+_SILENT = frozenset(_SILENT_NAMES.split())
+_BLOCK_NAMES = """
+    address article aside blockquote body caption center dd div dl dt fieldset figure footer form header hr li main nav
+    ol pre section table tbody tfoot thead tr ul
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6"})
 _CELLS = frozenset({"td", "th"})
 _HIDDEN = re.compile(
@@ -42,7 +42,7 @@ class Document:
     def _walk(self) -> str:
         """Text in reading order. Iterative: mail with 20,000 levels was seen."""
         writer = _Writer()
-        node = self._tree.body
+        node: LexborNode | None = self._tree.body
         top = node.mem_id if node is not None else 0
         for _ in range(self._limits.html_nodes):
             if node is None:
@@ -82,7 +82,7 @@ def _following(node: LexborNode, top: int, writer: "_Writer") -> LexborNode | No
     while node.mem_id != top:
         if (sibling := node.next) is not None:
             return sibling
-        node = node.parent
+        node = node.parent  # type: ignore[assignment]
         writer.leave(node.tag or "")
     return None
 
@@ -93,8 +93,8 @@ def _is_hidden(node: LexborNode) -> bool:
         return False
     if "hidden" in attributes:
         return True
-    style = attributes.get("style")
-    return bool(style) and _HIDDEN.search(style[:_STYLE_LENGTH]) is not None
+    style = attributes.get("style") or ""
+    return _HIDDEN.search(style[:_STYLE_LENGTH]) is not None
 
 
 class _Writer:
@@ -148,6 +148,7 @@ class _Writer:
             if tag == "tr" and self._rows:
                 self._rows.pop()
                 self._cells = 0
+                self._newlines = min(self._newlines, 1)
             self._pre -= tag == "pre"
             self._line(2 if tag in _PARAGRAPHS else 1)
 

@@ -10,11 +10,11 @@ OWN = "x-tubepost"
 
 _DAEMON = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)")
 _NO_REPLY = re.compile(
-    r"^(?:no-?_?reply|do-?not-?reply|noreply-\w{1,40}|notifications?|alerts?|nicht-?antworten|ne-?pas-?repondre)\b[^@]{0,60}@"
+    r"^(?:no-?_?reply|do-?not-?reply|notifications?|alerts?|nicht-?antworten|ne-?pas-?repondre)\b[^@]{0,60}@"
 )
 _AWAY = re.compile(
-    r"^(?:auto(?:matic|matische|matisch)?[ -]?(?:reply|response|antwort)|automatische antwort|abwesenheits|out of (?:the )?office|réponse automatique"
-    r"|respuesta automática|risposta automatica|automatisch antwoord|absence du bureau)",
+    r"^(?:auto(?:matic|matische|matisch)?[ -]?(?:reply|response|antwort)|abwesenheits|out of (?:the )?office"
+    r"|réponse automatique|respuesta automática|risposta automatica|automatisch antwoord|absence du bureau)",
     re.IGNORECASE,
 )
 

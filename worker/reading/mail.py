@@ -25,7 +25,7 @@ MAX_SUBJECT = 1_000
 
 
 def read(raw: bytes, rules: Sequence[FieldRule] = GENERAL, *, limit: Limits = Limits()) -> Reading:  # noqa: B008 - frozen
-    """Everything that can be read of `raw`, whatever bytes it is. Larger mail than `limit.size` gives its headers alone."""
+    """Everything that can be read of `raw`, whatever bytes it is; beyond `limit.size`, its headers alone."""
     if len(raw) > limit.size:
         return read_headers(raw)
     structure = parse(raw, limit)
@@ -107,15 +107,19 @@ def _recipients(headers: Headers, field: str) -> tuple[str, ...]:
 
 def _sources(text: str, found: list[Region], subject: str, texts: dict[int, str]) -> list[Source]:
     """Where fields are looked for, the best first: new text, subject, attachments, quoted text."""
-    new = [(region.start, region.end) for region in found if region.kind == "new"]
+    new = _new_spans(found)
     quoted = [(region.start, region.end) for region in found if region.kind == "quoted"]
-    opened = [Source(f"attachment:{n}", content, [(0, len(content))], 0.85) for n, content in texts.items()]
+    opened = [Source(f"attachment:{n}", content, _new_spans(regions(content)), 0.85) for n, content in texts.items()]
     return [
         Source("text", text, new, 1.0),
         Source("subject", subject, [(0, len(subject))], 0.95),
         *opened,
         Source("text", text, quoted, 0.8),
     ]
+
+
+def _new_spans(found: list[Region]) -> list[tuple[int, int]]:
+    return [(region.start, region.end) for region in found if region.kind == "new"]
 
 
 def _html(body: Body, files: list[Attachment]) -> str:

@@ -1,6 +1,163 @@
+"""Text of attached documents, so that fields in them are found: PDF, Word, Excel, plain text, CSV, HTML, mail.
+
+The libraries are imported at the first such file. What a stranger's file can make them do is bounded before they
+see it; what they raise makes the file unread, nothing else.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from itertools import islice
+from zipfile import BadZipFile, ZipFile
+
+from worker.reading import charset
+from worker.reading.body import read_body, sort_parts
+from worker.reading.html import Document
 from worker.reading.limits import Limits
+from worker.reading.message import parse
 from worker.reading.result import Attachment
+from worker.reading.text import normalised
+
+_WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class _UnreadableError(Exception):
+    """The file is larger, deeper or more broken than what is opened."""
 
 
 def open_texts(files: list[Attachment], limits: Limits) -> tuple[dict[int, str], bool]:
-    return {}, True
+    """(n of the attachment → its text, whether every file that should have text gave it)."""
+    texts: dict[int, str] = {}
+    all_read = True
+    for file in files:
+        reader = _reader(file)
+        if reader is None or file.inline or not file.content:
+            continue
+        if len(texts) >= limits.attachments_opened or len(file.content) > limits.attachment_bytes:
+            all_read = False
+            continue
+        try:
+            text = reader(file.content, limits)
+        except Exception:  # noqa: BLE001 - document libraries raise whatever a broken file leads them to
+            all_read = False
+            continue
+        texts[file.n] = normalised(text, limits.attachment_text)[0]
+    return {n: text for n, text in texts.items() if text}, all_read
+
+
+def _reader(file: Attachment) -> Callable[[bytes, Limits], str] | None:
+    by_type = _READERS.get(file.type)
+    # Many mailers send every document as octet-stream: then its name tells.
+    return by_type or _ENDINGS.get(file.name.rpartition(".")[2].lower())
+
+
+def _plain(content: bytes, limits: Limits) -> str:
+    return charset.decode(content[: 4 * limits.attachment_text], None)[0]
+
+
+def _csv(content: bytes, limits: Limits) -> str:
+    text = _plain(content, limits)
+    head = text.partition("\n")[0]
+    separator = max(";,\t", key=head.count)
+    import csv
+
+    rows = csv.reader(text.splitlines()[: limits.rows], delimiter=separator)
+    return "\n".join("\t".join(cell.replace("\t", " ") for cell in row) for row in rows)
+
+
+def _html(content: bytes, limits: Limits) -> str:
+    return Document(charset.decode_html(content[: limits.html], None)[0], limits).text
+
+
+def _mail(content: bytes, limits: Limits) -> str:
+    """Text of an attached mail; what is attached to that in turn stays closed."""
+    return read_body(sort_parts(parse(content, limits).root), limits).text
+
+
+def _checked_zip(content: bytes, limits: Limits) -> BytesIO:
+    """The file, when it unfolds to no more than is allowed: a zip reader stops at the size that an entry declares."""
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            entries = archive.infolist()
+    except BadZipFile as error:
+        raise _UnreadableError from error
+    unpacked = sum(entry.file_size for entry in entries)
+    if len(entries) > limits.unpacked_entries or unpacked > limits.unpacked_bytes:
+        raise _UnreadableError
+    return BytesIO(content)
+
+
+def _word(content: bytes, limits: Limits) -> str:
+    from docx import Document as WordDocument
+    from docx.table import Table
+
+    lines: list[str] = []
+    for block in islice(WordDocument(_checked_zip(content, limits)).iter_inner_content(), limits.rows):
+        if isinstance(block, Table):
+            rows = islice(block.rows, limits.rows)
+            lines += ["\t".join(" ".join(cell.text.split()) for cell in row.cells[:50]) for row in rows]
+        else:
+            lines.append(block.text)
+    return "\n".join(lines)
+
+
+def _excel(content: bytes, limits: Limits) -> str:
+    from openpyxl import load_workbook
+
+    book = load_workbook(_checked_zip(content, limits), read_only=True, data_only=True, keep_links=False)
+    lines: list[str] = []
+    for sheet in book.worksheets[:5]:
+        rows = sheet.iter_rows(max_row=limits.rows, max_col=50, values_only=True)
+        lines += ["\t".join(_cell(value) for value in row).rstrip("\t") for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    from datetime import datetime
+
+    if value is None:
+        return ""
+    if isinstance(value, datetime) and not (value.hour or value.minute or value.second):
+        value = value.date()
+    return " ".join(str(value)[:1000].split())
+
+
+def _pdf(content: bytes, limits: Limits) -> str:
+    import logging
+
+    from pypdf import PdfReader, filters
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would quote the file in its warnings
+    filters.ZLIB_MAX_OUTPUT_LENGTH = limits.unpacked_bytes
+    left = limits.page_operations
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _UnreadableError
+
+    reader = PdfReader(BytesIO(content), strict=False)
+    pages = islice(reader.pages, limits.pages)
+    return "\n".join(page.extract_text(visitor_operand_before=count) for page in pages)
+
+
+_READERS: dict[str, Callable[[bytes, Limits], str]] = {
+    "text/plain": _plain,
+    "text/csv": _csv,
+    "text/html": _html,
+    "application/pdf": _pdf,
+    "message/rfc822": _mail,
+    _WORD: _word,
+    _EXCEL: _excel,
+}
+_ENDINGS: dict[str, Callable[[bytes, Limits], str]] = {
+    "txt": _plain,
+    "csv": _csv,
+    "html": _html,
+    "htm": _html,
+    "pdf": _pdf,
+    "eml": _mail,
+    "docx": _word,
+    "xlsx": _excel,
+}

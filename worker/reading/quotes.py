@@ -12,35 +12,44 @@ LINE = 200
 #: Lines over which an attribution ("On … wrote:") may be wrapped.
 WRAPPED = 3
 
+_WROTE = r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(?a?\)?)\b[^:]{0,80}:\s*$"
 _ATTRIBUTION = re.compile(
-    r"^(?:On|Am|Le|El|Il|Op|Em|Den|Den|Dnia|W dniu|Vào|Pada)\b.{4,}"
-    r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|skrifaði|napisał\(?a?\)?|menulis)\b[^:]{0,80}:\s*$"
-    r"|^[^:]{3,100}<[^<>@\s]+@[^<>\s]+>[^:]{0,60}(?:\d{1,2}:\d\d)?[^:]{0,40}(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef)\b[^:]{0,60}:\s*$",
+    rf"^(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.{{4,}}{_WROTE}"
+    rf"|^[^:<]{{3,100}}<[^<>@\s]+@[^<>\s]+>.{{0,100}}{_WROTE}",
     re.IGNORECASE,
 )
 _ATTRIBUTION_START = re.compile(r"^(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d", re.IGNORECASE)
 _ORIGINAL = re.compile(
-    r"^[ >]*[-_=*]{2,}[ ]?(?:Original Message|Original Email|Ursprüngliche Nachricht|Originalnachricht|Ursprüngliche E-Mail|Message d.origine"
-    r"|Message original|Mensaje original|Messaggio originale|Oorspronkelijk bericht|Mensagem original|Ursprungligt meddelande)"
-    r"[ ]?[-_=*]{2,}",
+    r"^[ >]*[-_=*]{2,}[ ]?(?:Original (?:Message|Email)|(?:Ursprüngliche |Original)Nachricht|Ursprüngliche E-Mail"
+    r"|Message (?:d.origine|original)|Mensaje original|Messaggio originale|Oorspronkelijk bericht|Mensagem original"
+    r"|Ursprungligt meddelande)[ ]?[-_=*]{2,}",
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"^[ >]*(?:[-_=*]{2,}[ ]?(?:Forwarded message|Forwarded by|Weitergeleitete Nachricht|Weitergeleitet|Message transféré|Mensaje reenviado"
-    r"|Messaggio inoltrato|Doorgestuurd bericht|Mensagem encaminhada|Vidarebefordrat meddelande)"
-    r"|(?:Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)|Début du (?:message|courriel) (?:transféré|réexpédié)"
-    r"|Inicio del mensaje reenviado|Inizio messaggio inoltrato|Begin doorgestuurd bericht)\s*:)",
+    r"^[ >]*(?:[-_=*]{2,}[ ]?(?:Forwarded (?:message|by)|Weitergeleitete? ?(?:Nachricht)?|Message transféré"
+    r"|Mensaje reenviado|Messaggio inoltrato|Doorgestuurd bericht|Mensagem encaminhada|Vidarebefordrat meddelande)"
+    r"|(?:Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)"
+    r"|Début du (?:message|courriel) (?:transféré|réexpédié)|Inicio del mensaje reenviado|Inizio messaggio inoltrato"
+    r"|Begin doorgestuurd bericht)\s*:)",
     re.IGNORECASE,
 )
 _FORWARDED_SUBJECT = re.compile(r"^\s*(?:fwd?|wg|tr|rv|i|enc|doorst|vs)\s?:", re.IGNORECASE)
 #: Lines of the header block that a mailer puts above what it quotes or forwards.
 _HEADER = re.compile(
-    r"^[ >*]*(from|von|de|da|van|sent|gesendet|envoyé|enviado(?: el)?|inviato|verzonden|date|datum|fecha|data|to|an|à|para|a|aan|cc|kopie|copie"
-    r"|subject|betreff|objet|asunto|oggetto|onderwerp|reply-to|antwort an|répondre à)\s?\*?\s?:\*?(?:\s|$)",
+    r"^[ >*]*(from|von|de|da|van|sent|gesendet|envoyé|enviado(?: el)?|inviato|verzonden|date|datum|fecha|data|to|an|à"
+    r"|para|a|aan|cc|kopie|copie|subject|betreff|objet|asunto|oggetto|onderwerp|reply-to|antwort an|répondre à)"
+    r"\s?\*?\s?:\*?(?:\s|$)",
     re.IGNORECASE,
 )
+#: Whether there is any such line at all; most first mails have none.
+_ANY = re.compile(
+    r"^[ *]*(?:>|[-_=*]{2,} ?[A-Z]|(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d|(?:From|Von|De|Da|Van)\s?\*?\s?:"
+    r"|(?:Begin|Anfang|Début|Inicio|Inizio)\b)|@[^\n]{0,200}:$",
+    re.IGNORECASE | re.MULTILINE,
+)
+#: How a line may begin that is quoted, a mark, or the start of an attribution.
+_FIRST = frozenset(" >-_=*OALEIDWBoaleidwb")
 _SENDERS = frozenset({"from", "von", "de", "da", "van"})
-_RULE = re.compile(r"^[_-]{10,}\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Region:
 
 def regions(text: str, subject: str = "") -> list[Region]:
     """The text cut into regions, in order, without gaps. Each line is looked at a bounded number of times."""
+    if not _ANY.search(text):
+        return [Region(0, len(text), "new")]
     lines = text.split("\n")
     kinds = _Classifier(lines, _FORWARDED_SUBJECT.match(subject) is not None).kinds()
     out: list[Region] = []
@@ -75,7 +86,6 @@ class _Classifier:
         self._kind = "new"
         self._forwarded = False
         self._forwarded_subject = forwarded_subject
-        self._own_text = False
 
     def kinds(self) -> list[str]:
         kinds: list[str] = []
@@ -89,7 +99,9 @@ class _Classifier:
         if not line:
             return [self._kind]
         first = line[0]
-        if _maybe_mark(line):
+        if ":" not in line and first not in _FIRST:
+            return [self._kind]
+        if first in _FIRST:
             if _FORWARDED.match(line):
                 self._forwarded, self._kind = True, "new"
                 return ["header"]
@@ -104,8 +116,6 @@ class _Classifier:
             return ["header"] * wrapped
         if first == ">":
             return ["new" if self._forwarded and not line.startswith(">>") else "quoted"]
-        if self._kind == "new":
-            self._own_text = True
         return [self._kind]
 
     def _is_forward(self) -> bool:
@@ -142,7 +152,3 @@ class _Classifier:
             if joined.endswith(":"):
                 return offset + 1 if _ATTRIBUTION.match(joined) else 0
         return 0
-
-
-def _maybe_mark(line: str) -> bool:
-    return line.lstrip(" >")[:1] in set("-_=*BADIbadi")

@@ -33,7 +33,8 @@ class Reading:
     references: tuple[str, ...]
     #: human, own, auto_reply, bounce, list or notification.
     kind: str
-    #: Sorted: attachment_unread, charset_guessed, defects, missing_required, needs_review, no_text, oversized, truncated.
+    #: Sorted; of attachment_unread, charset_guessed, defects, missing_required, needs_review, no_text, oversized,
+    #: truncated.
     flags: tuple[str, ...]
     #: Why a person should look at it, as one sentence without mail content.
     reason: str | None

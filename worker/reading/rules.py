@@ -19,7 +19,7 @@ PATTERN_MEMORY = 8 * 1024 * 1024
 
 
 def compile_pattern(pattern: str) -> Any:
-    """The compiled RE2 pattern. ValueError says what RE2 does not accept (look-around and back-references, for example)."""
+    """The compiled RE2 pattern. ValueError says what RE2 does not accept (look-around, back-references …)."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = PATTERN_MEMORY
@@ -38,10 +38,10 @@ class FieldRule:
     name: str
     #: What stands before the value, in any spelling of case, accents and "No."/"Nr"/"#"/"number".
     labels: tuple[str, ...] = ()
-    #: RE2. With labels it is searched in what follows a label; alone, in text and subject. Its first group, if any, is the value.
+    #: RE2. With labels it is searched in what follows a label; alone, in text and subject. A group is the value.
     pattern: str | None = None
     type: str = "text"
-    #: Order of day, month and year in dates like 03/04/2026; without it such a date is not read, unless its label's language decides.
+    #: Order in dates like 03/04/2026; without it such a date is read only where its label's language decides.
     order: str | None = None
     #: Country (ISO 3166, two letters) of phone numbers without a country code.
     region: str | None = None
@@ -53,7 +53,7 @@ class FieldRule:
     def decode(cls, data: dict[str, Any]) -> "FieldRule":
         """The rule that `data` (from JSON or TOML) describes. ValueError names what is wrong and what is accepted."""
         if not isinstance(data, dict):
-            raise ValueError(f"a field rule is an object, not {type(data).__name__}")
+            raise ValueError(f"a field rule is an object, not {type(data).__name__}")  # noqa: TRY004 - the contract
         known = {field.name for field in fields(cls)}
         for key in data:
             if key not in known:
@@ -132,7 +132,7 @@ def _code(data: dict[str, Any], key: str, length: int) -> str | None:
 def _flag(data: dict[str, Any], key: str) -> bool:
     value = data.get(key, False)
     if not isinstance(value, bool):
-        raise ValueError(f"{key} must be true or false")
+        raise ValueError(f"{key} must be true or false")  # noqa: TRY004 - the contract
     return value
 
 

@@ -13,23 +13,10 @@ RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp)[;,]", re.IGNORECASE)
 _TAGS = frozenset(nh3.ALLOWED_TAGS | {"font", "u", "big", "tt"})
-_LAYOUT = {
-    "align",
-    "bgcolor",
-    "border",
-    "cellpadding",
-    "cellspacing",
-    "colspan",
-    "rowspan",
-    "valign",
-    "width",
-    "height",
-    "dir",
-    "style",
-}
+_LAYOUT_NAMES = "align bgcolor border cellpadding cellspacing colspan rowspan valign width height dir style"
+_LAYOUT = set(_LAYOUT_NAMES.split())
 _ATTRIBUTES: dict[str, set[str]] = {
-    tag: set(nh3.ALLOWED_ATTRIBUTES.get(tag, ())) | {"style", "dir"} for tag in _TAGS
-} | {
+    **{tag: set(nh3.ALLOWED_ATTRIBUTES.get(tag, ())) | {"style", "dir"} for tag in _TAGS},
     "table": _LAYOUT,
     "td": _LAYOUT,
     "th": _LAYOUT | {"scope"},
@@ -37,19 +24,20 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "font": {"color", "size", "face"},
     "img": {"src", "alt", "width", "height", "title", "style"},
     "a": {"href", "title", "style"},
-}  # fmt: skip
+}
 #: No position, no url(): nothing that leaves its place or asks another host.
-_STYLES = frozenset({
-    "color", "background-color", "font-weight", "font-style", "font-size", "font-family", "text-align", "text-decoration", "line-height",
-    "vertical-align", "width", "max-width", "height", "padding", "padding-left", "padding-right", "padding-top", "padding-bottom",
-    "margin", "margin-left", "margin-right", "margin-top", "margin-bottom", "border", "border-collapse", "border-top", "border-bottom",
-    "border-left", "border-right", "border-color", "border-style", "border-width", "white-space",
-})  # fmt: skip
+_STYLE_NAMES = """
+    color background-color font-weight font-style font-size font-family text-align text-decoration line-height
+    vertical-align width max-width height padding padding-left padding-right padding-top padding-bottom
+    margin margin-left margin-right margin-top margin-bottom border border-collapse border-top border-bottom
+    border-left border-right border-color border-style border-width white-space
+"""
+_STYLES = set(_STYLE_NAMES.split())
 _ASKS_A_HOST = re.compile(r"url\s*\(|image-set|expression\s*\(|@import|\\", re.IGNORECASE)
 
 
 def sanitized(html: str, images: Mapping[str, tuple[str, bytes]], limits: Limits) -> str:
-    """Clean HTML. `images`: Content-ID → (type, bytes) of what `cid:` sources show; other images only by https or data:."""
+    """Clean HTML. `images`: Content-ID → (type, bytes) for `cid:` sources; other images only by https or data:."""
     left = limits.images_bytes
 
     def keep(tag: str, name: str, value: str) -> str | None:
@@ -76,6 +64,6 @@ def sanitized(html: str, images: Mapping[str, tuple[str, bytes]], limits: Limits
         attribute_filter=keep,
         url_schemes={"https", "http", "mailto", "tel", "cid", "data"},
         url_relative="deny",
-        filter_style_properties=set(_STYLES),
+        filter_style_properties=_STYLES,
         link_rel="noopener noreferrer nofollow",
     )

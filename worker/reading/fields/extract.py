@@ -1,14 +1,186 @@
+"""Fields of one mail: candidates of all rules in all sources, the best as value, the others as alternatives."""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from worker.reading.fields.labels import Candidate, candidates
+from worker.reading.fields.language import language_of_text
+from worker.reading.fields.lexicon import Lexicon, language_of, lexicon
+from worker.reading.fields.patterns import matches
+from worker.reading.fields.tables import table_at
+from worker.reading.fields.values import Hint, Value, ambiguous, find
+from worker.reading.rules import FieldRule
+from worker.reading.text import Utf16
 
-@dataclass(frozen=True, slots=True)
+#: Other readings kept of one field, and findings of one rule that are weighed.
+MAX_ALTERNATIVES = 5
+MAX_FINDINGS = 30
+#: Confidence of a pattern's match, and of a value that has a different one beside it in the same source.
+PATTERN = 0.8
+CONTESTED = 0.6
+#: Types that are written differently from country to country.
+LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
+
+
+@dataclass(frozen=True)
 class Source:
+    """A text in which fields are looked for, within `spans`, and how much it counts beside the others."""
+
     name: str
     text: str
     spans: list[tuple[int, int]]
     weight: float
 
+    @cached_property
+    def utf16(self) -> Utf16:
+        return Utf16(self.text)
 
-def extract(sources: list[Source], rules: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    return {}, {}
+    @cached_property
+    def language(self) -> str | None:
+        return language_of_text(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    source: Source
+    place: int
+    start: int
+    end: int
+    value: Any
+    rule: str
+    confidence: float
+
+    def evidence(self) -> dict[str, Any]:
+        utf16 = self.source.utf16
+        return {
+            "raw": self.source.text[self.start : self.end],
+            "source": self.source.name,
+            "start": utf16(self.start),
+            "end": utf16(self.end),
+        }
+
+
+def extract(sources: list[Source], rules: Sequence[FieldRule]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """(name → normal form, name → evidence). `sources` come best first; a field without a value is in neither."""
+    rules = tuple(rules)
+    known = lexicon(rules)
+    findings: list[list[_Finding]] = [[] for _ in rules]
+    unsure: list[list[Any]] = [[] for _ in rules]
+    for place, source in enumerate(sources):
+        for start, end in source.spans:
+            _by_label(source, place, start, end, rules, known, findings, unsure)
+        _by_pattern(source, place, rules, findings)
+    fields: dict[str, Any] = {}
+    evidence: dict[str, dict[str, Any]] = {}
+    for rule, found, readings in zip(rules, findings, unsure, strict=True):
+        if found and rule.name not in fields:
+            fields[rule.name], evidence[rule.name] = _best(found, readings)
+    return fields, evidence
+
+
+def _by_label(
+    source: Source,
+    place: int,
+    start: int,
+    end: int,
+    rules: tuple[FieldRule, ...],
+    known: Lexicon,
+    findings: list[list[_Finding]],
+    unsure: list[list[Any]],
+) -> None:
+    for candidate in candidates(source.text, known, start, end):
+        for number in candidate.label.rules:
+            if len(findings[number]) >= MAX_FINDINGS:
+                continue
+            rule = rules[number]
+            for first, last, value in _values(rule, source, candidate, end):
+                findings[number].append(
+                    _Finding(
+                        source,
+                        place,
+                        first,
+                        last,
+                        value,
+                        f"label: {candidate.label.label}",
+                        candidate.confidence * source.weight,
+                    )
+                )
+                break
+            else:
+                unsure[number] += ambiguous(rule, source.text[candidate.start : candidate.end])[:MAX_ALTERNATIVES]
+
+
+def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> Iterator[tuple[int, int, Any]]:
+    """The value of a candidate as (start, end, normal form) in the source's text; at most one."""
+    if rule.type == "table":
+        if table := table_at(source.text, candidate.label, end):
+            yield table.start, table.end, table.rows
+        return
+    if candidate.strict and rule.type in {"text", "name"}:
+        return  # a sentence goes on in any way: only what has a form of its own is a value there
+    hint = _hint(rule, source, candidate)
+    text = source.text[candidate.start : candidate.end]
+    if rule.pattern is None:
+        value = find(rule, text, hint)
+        if value is not None and not (candidate.strict and value.start > 0):
+            yield candidate.start + value.start, candidate.start + value.end, value.value
+        return
+    for first, last in matches(rule.pattern, text):
+        value = find(rule, text[first:last], hint)
+        if value is not None and not (candidate.strict and first + value.start > 0):
+            yield candidate.start + first + value.start, candidate.start + first + value.end, value.value
+            return
+
+
+def _hint(rule: FieldRule, source: Source, candidate: Candidate) -> Hint:
+    # Finding out the language of a text costs more than the rest, and few types ask for it.
+    if rule.type not in LOCAL_TYPES:
+        return Hint(remark=candidate.remark)
+    return Hint(language_of(candidate.label.label) or source.language, candidate.remark)
+
+
+def _by_pattern(source: Source, place: int, rules: tuple[FieldRule, ...], findings: list[list[_Finding]]) -> None:
+    """Rules with a pattern and no label search everywhere."""
+    for number, rule in enumerate(rules):
+        if rule.pattern is None or rule.labels:
+            continue
+        for start, end in source.spans:
+            for first, last in matches(rule.pattern, source.text[start:end]):
+                if len(findings[number]) >= MAX_FINDINGS:
+                    break
+                value = _matched(rule, source, start + first, start + last)
+                if value is not None:
+                    findings[number].append(
+                        _Finding(source, place, value.start, value.end, value.value, "pattern", PATTERN * source.weight)
+                    )
+
+
+def _matched(rule: FieldRule, source: Source, start: int, end: int) -> Value | None:
+    text = source.text[start:end]
+    if rule.type in {"text", "reference"}:  # the pattern says what it looks like
+        trimmed = text.strip()
+        shift = len(text) - len(text.lstrip())
+        return Value(start + shift, start + shift + len(trimmed), trimmed) if trimmed else None
+    value = find(rule, text, Hint(source.language if rule.type in LOCAL_TYPES else None))
+    return None if value is None else Value(start + value.start, start + value.end, value.value)
+
+
+def _best(found: list[_Finding], readings: list[Any]) -> tuple[Any, dict[str, Any]]:
+    ordered = sorted(found, key=lambda finding: (finding.place, -finding.confidence, finding.start))
+    best = ordered[0]
+    others: list[_Finding] = []
+    for finding in ordered[1:]:
+        if finding.value != best.value and all(finding.value != other.value for other in others):
+            others.append(finding)
+    contested = any(other.place == best.place for other in others)
+    confidence = min(best.confidence, CONTESTED) if contested else best.confidence
+    alternatives = [{"value": other.value, **other.evidence()} for other in others]
+    alternatives += [{"value": reading} for reading in dict.fromkeys(readings)]
+    return best.value, {
+        **best.evidence(),
+        "rule": best.rule,
+        "confidence": round(confidence, 2),
+        "alternatives": alternatives[:MAX_ALTERNATIVES],
+    }

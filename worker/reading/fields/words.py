@@ -1,0 +1,33 @@
+"""Words of a text in one spelling, so that labels match whatever their case, accents and way to write "number"."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from unicodedata import combining, normalize
+
+_WORD = re.compile(r"[nN]\s?°|[#№]|[^\W_]+")
+#: Ways to write "number" in six languages, after folding.
+_NUMBER = frozenset(["number", "num", "no", "nr", "n", "nro", "numero", "nummer", "nos", "numm", "#", "№", "n°", "n."])
+_ENDINGS = ("snummer", "nummer", "nr")
+
+
+@lru_cache(maxsize=20_000)
+def folded(word: str) -> tuple[str, ...]:
+    """One word of a text as one or two tokens: `Policennr` → (`policen`, `number`)."""
+    plain = "".join(char for char in normalize("NFKD", word[:60].casefold()) if not combining(char)).replace(" ", "")
+    if plain in _NUMBER:
+        return ("number",)
+    for ending in _ENDINGS:
+        if plain.endswith(ending) and len(plain) > len(ending) + 2:
+            return plain.removesuffix(ending), "number"
+    return (plain,)
+
+
+def tokens_of(label: str) -> tuple[str, ...]:
+    """A label as the sequence of tokens that it is looked up by."""
+    return tuple(token for word in _WORD.findall(label) for token in folded(word))
+
+
+def words_of(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """The words between two offsets of a text."""
+    return _WORD.finditer(text, start, end)
