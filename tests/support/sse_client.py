@@ -47,6 +47,7 @@ class EventStream:
             self._writer.write("\r\n".join([*lines, "", ""]).encode())
             await self._head()
         self._buffer = b""
+        self._left = int(self.answered.get("content-length", 1 << 40))
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -104,7 +105,8 @@ class EventStream:
 
     async def _bytes(self) -> bytes:
         if self.answered.get("transfer-encoding") != "chunked":
-            found = await self._reader.read(65536)
+            found = await self._reader.read(min(65536, self._left))
+            self._left -= len(found)
             if not found:
                 raise EOFError
             return found

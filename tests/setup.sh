@@ -1,0 +1,31 @@
+#!/bin/sh
+# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser.
+# Installs only what is missing; says in one sentence what to do where it may not.
+set -eu
+
+missing=""
+command -v redis-server >/dev/null || missing="$missing redis-server"
+[ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd"
+[ -x /usr/bin/chromium ] || missing="$missing chromium"
+command -v openssl >/dev/null || missing="$missing openssl"
+command -v node >/dev/null || missing="$missing nodejs"
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "The tests need$missing; this system has no apt-get: install them and run 'make test' again." >&2
+    exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "The tests need$missing: run 'sudo apt-get install --no-install-recommends$missing' and 'make test' again." >&2
+    exit 1
+fi
+echo "Installing$missing ..."
+log=$(mktemp)
+# Services must not start: the tests start their own, on their own ports.
+if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    echo "Installing$missing failed; the last lines of apt-get stand above." >&2
+    exit 1
+fi
+rm -f "$log"
