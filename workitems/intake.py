@@ -3,7 +3,7 @@
 Both doors (the poller and the intake endpoint) call `Intake.put`; readers take with `take`, `abandoned` and `attempt`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -121,9 +121,9 @@ class Intake:
         """Mail that nobody took yet, waiting up to *seconds* for some. Raises StoreUnavailableError."""
         return await self._group(blocking, consumer, ">", count, block=max(1, int(seconds * 1000)))
 
-    async def unfinished(self, consumer: str, *, count: int = 100) -> list[Waiting]:
-        """Mail that this consumer took and did not finish before it ended."""
-        return await self._group(self._redis, consumer, "0", count)
+    async def unfinished(self, consumer: str, *, after: str = "0", count: int = 100) -> list[Waiting]:
+        """Mail that this consumer took and has not finished, from the entry after *after* on, oldest first."""
+        return await self._group(self._redis, consumer, after, count)
 
     async def _group(
         self, redis: Client, consumer: str, start: str, count: int, block: int | None = None
@@ -141,23 +141,60 @@ class Intake:
     async def abandoned(self, consumer: str, *, idle: float, count: int = 20) -> list[Waiting]:
         """Take over mail that another consumer left for *idle* seconds."""
         with available():
-            answer = await self._redis.xautoclaim(
-                keys.INTAKE, keys.READERS, consumer, min_idle_time=int(idle * 1000), start_id="0-0", count=count
-            )
+            try:
+                answer = await self._redis.xautoclaim(
+                    keys.INTAKE, keys.READERS, consumer, min_idle_time=int(idle * 1000), start_id="0-0", count=count
+                )
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                return []
         return [_waiting(entry, fields) for entry, fields in answer[1] if fields]
+
+    async def holds(self, consumer: str, entry: str) -> bool:
+        """Whether *entry* still waits for this consumer: another may have taken it over, or finished it."""
+        with available():
+            try:
+                found = await self._redis.xpending_range(
+                    keys.INTAKE, keys.READERS, min=entry, max=entry, count=1, consumername=consumer
+                )
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                return False
+        return bool(found)
+
+    async def hold(self, consumer: str, entries: Sequence[str]) -> None:
+        """Say that *entries* are being worked on, so that nobody takes them for abandoned."""
+        if not entries:
+            return
+        with available():
+            try:
+                await self._redis.xclaim(
+                    keys.INTAKE, keys.READERS, consumer, min_idle_time=0, message_ids=list(entries), justid=True
+                )
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
 
     async def attempt(self, item_id: str) -> int:
         """Count one more try, before it is made: a try that ends this process must have been counted."""
         with available():
             return int(await self._redis.hincrby(keys.attempts(item_id), "n", 1))
 
-    async def repair(self) -> AsyncIterator[int]:
-        """Put stored mail again that has neither item, nor entry, nor tombstone; yields how many, folder by folder.
+    async def uncount(self, item_id: str) -> None:
+        """Take a counted try back: it was broken off from outside."""
+        with available():
+            await self._redis.hincrby(keys.attempts(item_id), "n", -1)
 
-        After a crash between store and put, or when Redis came back with less than it had.
+    async def repair(self, *, older_than: float = 0.0) -> AsyncIterator[int]:
+        """Put stored mail again that neither waits, nor was read, nor was removed; yields how many, folder by folder.
+
+        After a crash between store and put (then only mail stored *older_than* seconds ago, since a put may be under
+        way), or when Redis came back with less than it had.
         """
         for shard in await self._store.shards():
-            sidecars = await self._store.stored(shard)
+            sidecars = await self._store.stored(shard, older_than=older_than)
             lost = [sidecar for start in range(0, len(sidecars), _COMPARED)
                     for sidecar in await self._unknown(sidecars[start : start + _COMPARED])]  # fmt: skip
             for sidecar in lost:
@@ -169,9 +206,15 @@ class Intake:
         with available():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for sidecar in sidecars:
-                    pipe.exists(keys.item(sidecar.id), keys.attempts(sidecar.id), keys.gone(sidecar.id))
+                    pipe.exists(keys.gone(sidecar.id))
+                    pipe.hget(keys.item(sidecar.id), "raws")
+                    pipe.hget(keys.attempts(sidecar.id), "raws")
                 known: list[Any] = await pipe.execute()
-        return [sidecar for sidecar, count in zip(sidecars, known, strict=True) if not count]
+        facts = zip(known[::3], known[1::3], known[2::3], strict=True)
+        return [
+            sidecar for sidecar, (gone, *raws) in zip(sidecars, facts, strict=True)
+            if not gone and not any(sidecar.raw.encode() in (known or b"").split(b",") for known in raws)
+        ]  # fmt: skip
 
 
 def _waiting(entry: bytes, fields: dict[bytes, bytes]) -> Waiting:

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,6 +24,9 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
 from workitems.event import dumps
+from workitems.log import get_logger
+
+log = get_logger("mailstore")
 
 SCHEMA = 1
 
@@ -119,9 +123,9 @@ class MailStore:
         """The folders among which mail is spread, for `stored`."""
         return await self._off_loop(self._shards)
 
-    async def stored(self, shard: Path) -> list[Sidecar]:
-        """The sidecars of every whole mail in one folder of `shards`."""
-        return await self._off_loop(lambda: list(_sidecars(shard)))
+    async def stored(self, shard: Path, *, older_than: float = 0.0) -> list[Sidecar]:
+        """The sidecars of every whole mail in one folder of `shards` that was stored *older_than* seconds ago."""
+        return await self._off_loop(lambda: list(_sidecars(shard, time.time() - older_than)))
 
     async def _off_loop(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run *work* in a thread, shielded: a cancelled caller must not leave a file half in its place."""
@@ -225,8 +229,21 @@ def _is_sidecar(path: Path) -> bool:
     return path.suffix == ".json" and path.name != "reading.json"
 
 
-def _sidecars(shard: Path) -> Iterator[Sidecar]:
+def _sidecars(shard: Path, before: float) -> Iterator[Sidecar]:
+    """Sidecars written by *before* (seconds since 1970). One that cannot be understood must not hide the others."""
     for folder in sorted(shard.iterdir()):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if _is_sidecar(path):
-                yield Sidecar.decode(path.read_bytes())
+        for path in _names(folder):
+            try:
+                if _is_sidecar(path) and path.stat().st_mtime <= before:
+                    yield Sidecar.decode(path.read_bytes())
+            except FileNotFoundError:  # removed in between
+                continue
+            except DecodeError:
+                log.warning("a sidecar cannot be understood", item=folder.name, file=path.name)
+
+
+def _names(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -91,3 +91,10 @@ class Script:
         """Run it on the slot of *key*. Raises StoreUnavailableError when Redis is away."""
         with available():
             return await redis.register_script(self._text)(keys=[key], args=list(arguments))
+
+
+async def run_id(redis: Client) -> str:
+    """Which run of Redis answers: another one after every start, with or without a loss."""
+    with available():
+        info = await redis.info("server")
+    return str(info["run_id"])

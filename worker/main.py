@@ -1,0 +1,213 @@
+"""The worker process: started in one order, stopped in the reverse.
+
+Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
+                                                          ├─ repair
+                                                          └─ a poller for each mailbox
+"""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+
+from worker.imap import Account
+from worker.poller import Poller, Watch
+from worker.reader import Bounds, Reader
+from worker.readings import READ_HEADERS, Readings
+from worker.repairer import Repairer
+from worker.sandbox.limits import ChildLimits
+from worker.sandbox.pool import READ_MAIL, Sandbox
+from workitems import log as logs
+from workitems.backoff import delay
+from workitems.errors import StoreUnavailableError
+from workitems.intake import Intake
+from workitems.mailbox import Mailbox
+from workitems.mailstore import MailStore
+from workitems.redis import Client, available, connect
+from workitems.settings import MailboxSettings, Settings
+from workitems.store import Store
+
+log = logs.get_logger("worker")
+
+#: Seconds over which the first connections to the mailboxes are spread, for each of them.
+STAGGER = 0.2
+
+#: Seconds that pollers and readers get to finish what is in hand. All of the stop stays below 10 s.
+POLLERS_STOP, READERS_STOP = 2.0, 3.0
+
+#: The longest wait in seconds for a Redis that is not there yet.
+LONGEST_WAIT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What the reading children do with a mail, and with one of which the headers alone count; tests name their own."""
+
+    whole: str = READ_MAIL
+    headers: str = READ_HEADERS
+
+
+def run(settings: Settings, functions: Functions | None = None) -> None:
+    """Work until SIGTERM or SIGINT."""
+    logs.configure(settings.log)
+    uvloop.run(_until_signalled(settings, functions or Functions()))
+
+
+async def _until_signalled(settings: Settings, functions: Functions) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop, functions)
+
+
+async def work(settings: Settings, stop: asyncio.Event, functions: Functions) -> None:
+    """Do all of a worker's work until *stop* is set."""
+    consumer = consumer_name(settings)
+    log.info("starting", consumer=consumer, mailboxes=len(settings.mailboxes))
+    crew = Crew(stop)
+    async with AsyncExitStack() as parts:
+        redis = await _client(parts, settings)
+        blocking = await _client(parts, settings, blocking=True)
+        mailstore = MailStore(settings.mail)
+        parts.callback(mailstore.close)
+        if not await _reached(redis, stop):
+            return
+        intake = Intake(redis, mailstore, most=settings.intake.most)
+        store = Store(redis, history=settings.stream.history)
+        readings = await parts.enter_async_context(_children(settings, functions))
+        reader = Reader(
+            intake, blocking, mailstore, store, readings, consumer=consumer,
+            bounds=Bounds(seconds=settings.worker.read_seconds, abandoned=settings.worker.abandoned),
+        )  # fmt: skip
+        await parts.enter_async_context(_reading(reader, crew))
+        await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake).run()))
+        pollers = {
+            name: Poller(watch(name, mailbox, settings), Mailbox(redis, name), intake)
+            for name, mailbox in settings.mailboxes.items()
+        }
+        await parts.enter_async_context(_polling(pollers, crew))
+        log.info("started")
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")
+    if crew.failed:
+        raise SystemExit(1)
+
+
+class Crew:
+    """The long-running tasks. None of them ends by itself: one that does ends the process, to be started anew."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self.failed = False
+        self._stop = stop
+
+    @asynccontextmanager
+    async def at_work(self, name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Run *work* beside the others until the block ends."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a part of the worker failed", part=task.get_name(), exc_info=error)
+            self.failed = True
+            self._stop.set()
+
+
+def consumer_name(settings: Settings) -> str:
+    """The stable name under which this worker takes mail: after a restart it finds what it left."""
+    process = os.environ.get("TUBEPOST_PROCESS") or os.environ.get("SUPERVISOR_PROCESS_NAME") or "worker"
+    return settings.worker.name or f"{socket.gethostname()}-{process}"
+
+
+def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """Mailbox → field rules, for every mailbox that a setting names; `*` for those that only posts name."""
+    named = {name for rule in settings.fields.values() for name in rule.mailboxes}
+    found = {name: settings.rules(name) for name in (*sorted(named | settings.mailboxes.keys()), "*")}
+    return {name: each for name, each in found.items() if each}
+
+
+def watch(name: str, mailbox: MailboxSettings, settings: Settings) -> Watch:
+    """What the settings say about one mailbox; its password is read when it is needed."""
+
+    def account() -> Account:
+        ca_file = str(mailbox.ca_file) if mailbox.ca_file else None
+        return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, mailbox.secret(), ca_file)
+
+    return Watch(name, account, mailbox.folder, mailbox.start, mailbox.poll, settings.intake.largest)
+
+
+async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> Client:
+    client = connect(settings.redis_url, timeout=settings.redis.timeout, blocking=blocking)
+    parts.push_async_callback(client.aclose)
+    return client
+
+
+async def _reached(redis: Client, stop: asyncio.Event) -> bool:
+    """Wait until Redis answers, however long it takes; False when we are asked to stop before."""
+    tries = 0
+    while not stop.is_set():
+        try:
+            with available():
+                await redis.ping()
+        except StoreUnavailableError as error:
+            if tries == 0:
+                log.warning("waiting for Redis", reason=str(error))
+        else:
+            log.info("Redis answers")
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay(tries, cap=LONGEST_WAIT)):
+                await stop.wait()
+        tries += 1
+    return False
+
+
+@asynccontextmanager
+async def _children(settings: Settings, functions: Functions) -> AsyncIterator[Readings]:
+    limits = ChildLimits(memory=settings.worker.read_memory)
+    whole = Sandbox(rules(settings), size=settings.worker.readers, slow=3, limits=limits, function=functions.whole)
+    headers = Sandbox({}, size=1, spares=0, slow=0, limits=limits, function=functions.headers)
+    try:
+        await whole.start()
+        log.info("reading children started", children=settings.worker.readers)
+        yield Readings(whole, headers)
+    finally:
+        await asyncio.gather(whole.close(), headers.close())
+        log.info("reading children ended")
+
+
+@asynccontextmanager
+async def _reading(reader: Reader, crew: Crew) -> AsyncIterator[None]:
+    try:
+        async with crew.at_work("reader", reader.run()):
+            yield
+    finally:
+        await reader.finish(READERS_STOP)
+        log.info("readers stopped")
+
+
+@asynccontextmanager
+async def _polling(pollers: dict[str, Poller], crew: Crew) -> AsyncIterator[None]:
+    """All pollers at once, their first connections apart; they end together too."""
+    async with AsyncExitStack() as running:
+        for n, (name, poller) in enumerate(pollers.items()):
+            after = n * STAGGER * random.uniform(0.5, 1.5)  # noqa: S311  nothing secret
+            await running.enter_async_context(crew.at_work(f"poller {name}", poller.run(after)))
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(poller.stop(POLLERS_STOP) for poller in pollers.values()))
+            log.info("pollers stopped", mailboxes=len(pollers))
