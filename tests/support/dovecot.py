@@ -31,6 +31,7 @@ ssl_key = <{place}/server.key
 disable_plaintext_auth = {no_plain_text}
 auth_mechanisms = plain login
 auth_failure_delay = 0
+auth_username_chars =
 first_valid_uid = 1
 first_valid_gid = 1
 mail_location = maildir:~/Maildir
@@ -50,6 +51,10 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  # Without it, each refused login makes the next ones of this address wait, up to 15 s.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
@@ -183,7 +188,7 @@ class Dovecot:
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)
             self._give(folder)
-        _make_certificate(self.place)
+        make_certificate(self.place)
         group = grp.getgrgid(self._owner.pw_gid).gr_name
         (self.place / "passwords").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
         (self.place / "dovecot.conf").write_text(
@@ -213,9 +218,9 @@ class Dovecot:
             return False
 
 
-def _make_certificate(place: Path) -> None:
-    """A self-signed one, good for the tests' hour; made by openssl, since nothing else here can."""
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+def make_certificate(place: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:
+    """Make `server.pem` and `server.key`, self-signed, good for two days; by openssl, since nothing else here can."""
+    subject = ["-subj", "/CN=tests", "-addext", f"subjectAltName={names}"]
     files = ["-keyout", str(place / "server.key"), "-out", str(place / "server.pem")]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2", "-nodes"]
     subprocess.run(["openssl", "req", "-x509", *kind, *subject, *files], check=True, capture_output=True)

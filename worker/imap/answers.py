@@ -1,11 +1,13 @@
-"""The answers to SELECT and SEARCH turned into data. Pure but for one pause; every number of the server is checked."""
+"""The answers to CAPABILITY, SELECT and SEARCH turned into data. Every number of the server is checked."""
 
 import asyncio
+import base64
+import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from worker.imap.errors import ProtocolError
+from worker.imap.errors import ProtocolError, words
 from worker.imap.framing import Answer
 from worker.imap.quoting import LARGEST_NUMBER
 
@@ -73,3 +75,19 @@ async def uids_of(answers: Iterable[Answer], first: int) -> list[int]:
             if place % UIDS_AT_ONCE == 0:
                 await asyncio.sleep(0)
     return sorted(found)
+
+
+def capabilities_of(answers: Iterable[Answer]) -> Iterator[str]:
+    """The names of CAPABILITY answers, upper case."""
+    for answer in answers:
+        names = answer[0].upper().split()
+        if names[:1] == [b"CAPABILITY"]:
+            yield from (name.decode("ascii", "replace") for name in names[1:])
+
+
+def challenge_of(line: bytes) -> str:
+    """What a server asks in AUTHENTICATE, out of its Base64."""
+    try:
+        return words(base64.b64decode(line.strip(), validate=True))
+    except binascii.Error:
+        return words(line)

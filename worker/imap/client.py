@@ -12,18 +12,16 @@ It leans on private names of aioimaplib, so the version is pinned.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import logging
 import re
-import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, SELECTED, Abort, IMAP4ClientProtocol
 
+from worker.imap.answers import capabilities_of, challenge_of
 from worker.imap.errors import (
     CommandRefusedError,
     ConnectionLostError,
@@ -33,13 +31,11 @@ from worker.imap.errors import (
     words,
 )
 from worker.imap.framing import Answer, Framer
+from worker.imap.keepalive import keep_alive
 from worker.imap.order import Order, Reply
 
 # Its DEBUG lines hold whole mails, its INFO lines what servers push.
 logging.getLogger("aioimaplib").setLevel(logging.WARNING)
-
-#: TCP asks whether the other side is there: after seconds of silence, every so many seconds, so often.
-KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 #: How often a server may ask on in an AUTHENTICATE before we take it for a loop.
 MOST_CHALLENGES = 3
@@ -78,7 +74,7 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        _keep_alive(transport.get_extra_info("socket"))
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         if self.failure:
@@ -179,7 +175,7 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
             # XOAUTH2 refuses so: the reason in Base64, and NO only after an empty line of ours.
             if len(pending.challenges) >= MOST_CHALLENGES:
                 raise ProtocolError("the server goes on asking in AUTHENTICATE")
-            pending.challenges.append(_challenge(line[1:]))
+            pending.challenges.append(challenge_of(line[1:]))
             self.transport.write(b"\r\n")
 
     # --- what we say -----------------------------------------------------------------------------------------------
@@ -269,7 +265,7 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
     async def ask_capabilities(self, *, total: float) -> None:
         """What the server can do, asked with a command of its own: what LOGIN's answer adds is read wrongly by many."""
         reply = await self.run(self.order("CAPABILITY"), total=total, quiet=total)
-        self.capabilities = frozenset(_capabilities(reply.answers))
+        self.capabilities = frozenset(capabilities_of(reply.answers))
         if not {"IMAP4REV1", "IMAP4REV2"} & self.capabilities:
             raise ProtocolError("the server names neither IMAP4rev1 nor IMAP4rev2 among its capabilities")
 
@@ -283,27 +279,3 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         )
         self._sealed = False
         self.capabilities = frozenset()
-
-
-def _capabilities(answers: Iterable[Answer]) -> Iterator[str]:
-    for answer in answers:
-        name, *rest = answer[0].split()
-        if name.upper() == b"CAPABILITY":
-            yield from (word.decode("ascii", "replace").upper() for word in rest)
-
-
-def _challenge(line: bytes) -> str:
-    try:
-        return words(base64.b64decode(line.strip(), validate=True))
-    except binascii.Error:
-        return words(line)
-
-
-def _keep_alive(sock: socket.socket | None) -> None:
-    """Let TCP notice a dead line, also through a NAT that forgot us."""
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEP_ALIVE.items():
-        if hasattr(socket, name):  # macOS and Windows lack some
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

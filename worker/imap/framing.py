@@ -13,7 +13,7 @@ from worker.imap.errors import ProtocolError, TooLargeError
 Answer = tuple[bytes, ...]
 
 #: The longest line outside a search, in bytes.
-LONGEST_LINE = 1 << 20
+LONGEST_LINE = 64 << 10
 
 #: What a piece costs beside its bytes: the memory of its objects, so that many small ones are bounded too.
 PIECE_COST = 64

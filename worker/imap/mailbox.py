@@ -70,6 +70,13 @@ class Connection:
         if first > LARGEST_NUMBER:
             return []
         criteria = ["UID", f"{first}:*"] + (["SINCE", search_date(since)] if since else [])
+        found = await self._search(criteria, first)
+        if self._protocol.grown.is_set():
+            # Told with the answer or after it: many servers look for new mail only when a command ends.
+            found = await self._search(criteria, first)
+        return found
+
+    async def _search(self, criteria: list[str], first: int) -> list[int]:
         async with self._command() as protocol:
             protocol.grown.clear()
             # Without CHARSET, since Exchange knows US-ASCII alone.
@@ -84,7 +91,7 @@ class Connection:
         for chunk, uid_set in uid_sets(sorted(set(uids))):
             reply = await self._fetch(uid_set, "(UID RFC822.SIZE INTERNALDATE FLAGS)", len(chunk) * BESIDE)
             with self._strict():
-                told = fetching.items_by_uid(reply.answers)
+                told = await fetching.items_by_uid(reply.answers)
                 found.update({uid: fetching.summary(uid, told[uid]) for uid in chunk if uid in told})
         return found
 
@@ -125,13 +132,13 @@ class Connection:
                 reply = await self._fetch(uid_set, "(UID BODY.PEEK[])", expected, max(most[uid] for uid in chunk))
             except TooLargeError as error:
                 raise TooLargeError(str(error), error.uids or tuple(chunk)) from None
-            found.update(self._sections(reply, b"BODY[]", chunk))
+            found.update(await self._sections(reply, b"BODY[]", chunk))
         return found
 
     async def fetch_headers(self, uid: int, limit: int) -> bytes | None:
         """The first *limit* bytes of a message's header; None when the message is gone."""
         reply = await self._fetch(f"{uid}", f"(UID BODY.PEEK[HEADER]<0.{limit}>)", limit + BESIDE, limit)
-        return self._sections(reply, b"BODY[HEADER]", [uid]).get(uid)
+        return (await self._sections(reply, b"BODY[HEADER]", [uid])).get(uid)
 
     async def idle(self, seconds: float, stop: asyncio.Event) -> bool:
         """Wait until the folder grows (True), *stop* is set or *seconds* are over (False); at most LONGEST_IDLE.
@@ -180,9 +187,9 @@ class Connection:
             order = protocol.order("FETCH", uid_set, items, uid=True, total=expected + UNASKED, literal=literal)
             return await self._run(order, self._timeouts.fetch + expected / SLOWEST_LINE)
 
-    def _sections(self, reply: Reply, section: bytes, uids: Sequence[int]) -> dict[int, bytes]:
+    async def _sections(self, reply: Reply, section: bytes, uids: Sequence[int]) -> dict[int, bytes]:
         with self._strict():
-            told = fetching.items_by_uid(reply.answers)
+            told = await fetching.items_by_uid(reply.answers)
             found = {uid: fetching.body(told[uid], section) for uid in uids if uid in told}
         return {uid: raw for uid, raw in found.items() if raw is not None}
 

@@ -1,0 +1,136 @@
+"""An IMAP server that says exactly what a test tells it to: the traps that no decent server would set.
+
+async def script(talk):
+    await talk.sign_in()
+    await talk.answer("NOOP")
+
+async with ScriptedImap(script) as server:
+    connection = await connect(server.account)
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from worker.imap import Account
+
+#: Seconds that the script waits for the client, at most.
+PATIENCE = 10
+
+
+class Talk:
+    """One client at the server. What the client says is kept in `heard`, without tags."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.heard: list[str] = []
+
+    async def line(self) -> str:
+        """The client's next line."""
+        async with asyncio.timeout(PATIENCE):
+            raw = await self.reader.readline()
+        assert raw.endswith(b"\r\n"), f"the client went away: {raw!r}"
+        return raw[:-2].decode("latin-1")
+
+    async def octets(self, size: int) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readexactly(size)
+
+    async def expect(self, pattern: str) -> str:
+        """Read a command, which must be *pattern* as a whole; its tag."""
+        tag, _, command = (await self.line()).partition(" ")
+        self.heard.append(command)
+        assert re.fullmatch(pattern, command), f"expected {pattern}, the client sent {command}"
+        return tag
+
+    async def say(self, *lines: bytes | str) -> None:
+        """Send *lines* as they are, each with its CRLF."""
+        await self.send(b"".join((line.encode() if isinstance(line, str) else line) + b"\r\n" for line in lines))
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        async with asyncio.timeout(PATIENCE):
+            await self.writer.drain()
+
+    async def answer(self, pattern: str, *untagged: bytes | str, end: str = "OK done") -> str:
+        """Read a command and answer it: *untagged* lines, then `tag` and *end*. Returns the tag."""
+        tag = await self.expect(pattern)
+        await self.say(*untagged, f"{tag} {end}")
+        return tag
+
+    async def sign_in(self, capabilities: str = "IMAP4rev1 IDLE") -> None:
+        await self.say("* OK ready")
+        await self.answer("CAPABILITY", f"* CAPABILITY {capabilities}")
+        await self.answer("LOGIN .*")
+        await self.answer("CAPABILITY", f"* CAPABILITY {capabilities}")
+
+    async def select(self, exists: int = 3) -> None:
+        await self.answer(
+            "SELECT .*",
+            "* FLAGS (\\Seen)",
+            "* OK [PERMANENTFLAGS (\\Seen \\*)] yours",
+            f"* {exists} EXISTS",
+            "* OK [UIDVALIDITY 7] valid",
+            f"* OK [UIDNEXT {exists + 1}] next",
+            end="OK [READ-WRITE] done",
+        )
+
+    async def gone(self) -> None:
+        """Wait until the client has closed its end."""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE):
+                while await self.reader.read(65536):
+                    pass
+
+    def hang_up(self) -> None:
+        self.writer.close()
+
+
+class ScriptedImap:
+    """Plays *script* to the first client. Leaving the block ends it, and raises what went wrong in the script."""
+
+    def __init__(self, script: Callable[[Talk], Awaitable[None]], *, tls: ssl.SSLContext | None = None) -> None:
+        self._script = script
+        self._tls = tls
+        self._talks: asyncio.Queue[Talk] = asyncio.Queue()
+        self.talk: Talk | None = None
+        self.port = 0
+
+    @property
+    def account(self) -> Account:
+        return Account("127.0.0.1", self.port, "none", "desk", "secret")
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._play = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        if not self._talks.empty() or self.talk or error:
+            await asyncio.wait({self._play}, timeout=0.2 if error else PATIENCE)
+        self._play.cancel()
+        await asyncio.wait({self._play})
+        if self.talk:
+            self.talk.writer.transport.abort()
+        await asyncio.sleep(0)
+        if not self._play.cancelled() and (wrong := self._play.exception()):
+            if error:
+                error.add_note(f"and the script: {wrong!r}")
+            else:
+                raise wrong
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._talks.put(Talk(reader, writer))
+
+    async def _run(self) -> None:
+        self.talk = await self._talks.get()
+        await self._script(self.talk)
