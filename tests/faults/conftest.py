@@ -1,0 +1,46 @@
+"""Real processes that a test kills: each test has its own Redis, folder and ports."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+
+TOKEN = "a-token-for-faults"
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis that this test may kill."""
+    server = RedisServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, own_redis: RedisServer) -> Iterator[Callable[..., Program]]:
+    """Starts server processes on `own_redis` and ends them."""
+    started: list[Program] = []
+
+    def start(more: str = "") -> Program:
+        folder = tmp_path / f"server-{len(started)}"
+        folder.mkdir()
+        settings = f"""
+data = "{tmp_path / "var"}"
+token = "{TOKEN}"
+[redis]
+url = "{own_redis.url}"
+timeout = 2
+[server]
+test_items = true
+{more or "[stream]"}
+"""
+        program = Program("server", folder, settings).start()
+        started.append(program)
+        return program.ready()
+
+    yield start
+    for program in started:
+        program.stop()
