@@ -1,0 +1,112 @@
+/** What was written: the text with its evidence highlighted, the HTML in a frame of its own, the original. */
+
+import { itemUrl } from "./api.js";
+import { element, mark } from "./element.js";
+import { blocks, locate } from "./evidence.js";
+import { sender, visible } from "./format.js";
+
+// Neither scripts nor our origin: the frame shows what a stranger wrote.
+const SANDBOX = "allow-popups allow-popups-to-escape-sandbox";
+
+export class MailView {
+  element;
+  #item;
+  #nodes = [];
+  #text;
+  #frame;
+  #buttons;
+
+  constructor(item) {
+    this.#item = item;
+    this.#text = this.#textView();
+    this.#frame = element("div", { class: "html", hidden: true });
+    this.#buttons = ["Text", "HTML"].map((name) =>
+      element("button", { "aria-pressed": String(name === "Text"), onclick: () => this.choose(name) }, name));
+    const original = element("a", { href: itemUrl(item.id, "/raw"), download: true, class: "quiet" }, "Original (.eml)");
+    this.element = element("section", { class: "mail", "aria-label": "Mail" },
+      element("div", { class: "bar" }, element("div", { class: "segments", role: "group", "aria-label": "Show the mail as" },
+        this.#buttons), item.test ? null : original),
+      this.#text, this.#frame);
+  }
+
+  choose(name) {
+    const html = name === "HTML";
+    for (const button of this.#buttons) mark(button, "aria-pressed", String(button.textContent === name));
+    this.#text.hidden = html;
+    this.#frame.hidden = !html;
+    if (html && !this.#frame.childElementCount) this.#frame.append(...this.#htmlView());
+  }
+
+  /** Every value that was found in the text, faintly. */
+  markAll(evidence) {
+    paint("evidence", evidence.map((each) => this.#range(each)));
+  }
+
+  /** The one that a person asks for; `scroll` brings it into view. @returns whether it is in the text */
+  show(evidence, scroll) {
+    const range = evidence && this.#range(evidence);
+    paint("evidence-shown", [range]);
+    if (range && scroll) {
+      this.choose("Text");
+      range.startContainer.parentElement.scrollIntoView({ block: "nearest" });
+      requestAnimationFrame(() => center(range));
+    }
+    return Boolean(range);
+  }
+
+  #range(evidence) {
+    if (evidence.source !== "text") return null;
+    const found = locate(this.#item.text ?? "", evidence);
+    if (!found) return null;
+    const range = document.createRange();
+    range.setStart(...this.#point(found.start, false));
+    range.setEnd(...this.#point(found.end, true));
+    return range;
+  }
+
+  /** A node and an offset; at the border of two blocks an end belongs to the first. */
+  #point(offset, end) {
+    const at = this.#nodes.findLast(({ start }) => (end ? start < offset : start <= offset)) ?? this.#nodes[0];
+    return [at.node, offset - at.start];
+  }
+
+  #textView() {
+    const text = this.#item.text ?? "";
+    if (!text.trim()) return element("p", { class: "text none" }, this.#item.test ? "A test item has no mail." : "The mail has no text.");
+    const view = element("div", { class: "text", tabindex: "0", role: "document", "aria-label": "Text of the mail" });
+    this.#nodes = blocks(text).map(({ start, text: words }) => {
+      const node = document.createTextNode(visible(words));
+      view.append(element("div", { class: "block" }, node));
+      return { start, node };
+    });
+    return view;
+  }
+
+  #htmlView() {
+    const url = itemUrl(this.#item.id, "/message");
+    const frame = element("iframe", {
+      sandbox: SANDBOX, referrerpolicy: "no-referrer", src: url, title: `Mail from ${sender(this.#item)}, as HTML`,
+    });
+    const load = element("button", { class: "quiet" }, "Load images");
+    load.addEventListener("click", () => {
+      frame.src = `${url}?images=1`;
+      load.remove();
+    });
+    return [element("p", { class: "note" }, "Images from elsewhere are not loaded: they tell the sender. ", load), frame];
+  }
+}
+
+function paint(name, ranges) {
+  if (!globalThis.CSS?.highlights) return;
+  const found = ranges.filter(Boolean);
+  if (found.length) CSS.highlights.set(name, new Highlight(...found));
+  else CSS.highlights.delete(name);
+}
+
+function center(range) {
+  const pane = range.startContainer.parentElement?.closest(".text");
+  if (!pane) return;
+  const [place, window] = [range.getBoundingClientRect(), pane.getBoundingClientRect()];
+  pane.scrollTop += place.top - window.top - window.height / 3;
+  pane.scrollIntoView({ block: "nearest" });
+}
