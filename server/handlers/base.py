@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NoReturn
 
 from tornado.web import HTTPError, RequestHandler
 
+from server.address import is_https
 from server.auth import COOKIE, Identity, bearer
 from server.context import Context
 from server.cors import cors_headers
@@ -97,7 +98,7 @@ class Handler(RequestHandler):
             return
         caller = await self.identify()
         if caller is None:
-            self.refuse(401, "unauthorized", "sign in, or send 'Authorization: Bearer' with a token or key")
+            self.refuse_stranger()
         if needed not in caller.scopes:
             self.refuse(403, "forbidden", f"this needs the scope '{needed}', which {caller.name} does not have")
         if caller.via == "session" and self.request.method not in _SAFE:
@@ -119,6 +120,17 @@ class Handler(RequestHandler):
         except HTTPError:
             message = "send the value of the cookie _xsrf (also in /api/session) in the header X-XSRFToken"
             raise RefusalError(403, "xsrf", message) from None
+
+    def set_cookie(self, *args: Any, **kwargs: Any) -> None:
+        """As Tornado's; other sites' forms never carry it, and it stays on TLS where it came by TLS."""
+        kwargs.setdefault("samesite", "Lax")
+        if is_https(self.request, self.context.settings.server.proxies):
+            kwargs["secure"] = True
+        super().set_cookie(*args, **kwargs)
+
+    def refuse_stranger(self) -> NoReturn:
+        """401: nobody known asks."""
+        self.refuse(401, "unauthorized", "sign in, or send 'Authorization: Bearer' with a token or key")
 
     def refuse(
         self, status: int, code: str, message: str, field: str | None = None, *, retry_after: float | None = None
