@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 from worker.reading import Reading, read
 from worker.reading.rules import GENERAL, FieldRule
 from worker.sandbox.frames import Read
 
-#: Read once before the first mail, so that what libraries load late is there already.
+#: What `worker.reading` imports only where a mail needs it: 0.4 s that no mail should wait for, for 30 MB a child.
+_LATE = ("charset_normalizer", "dateparser", "docx", "openpyxl", "phonenumbers", "pypdf", "tnefparse")
+
+#: Read once before the first mail, so that the data of those libraries is there as well.
 _REHEARSAL = (
     b"From: a@example.com\r\nSubject: Policy AB-12345\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
-    b"<p>Effective date: 3 March 2025<br>Amount: 1,250.00 USD<br>Phone: +1 212 555 0100</p>"
+    b"<p>Effective date: 3 March 2025<br>Due date: 3 mars 2025<br>Date of loss: 3 sierpnia 2025<br>"
+    b"Amount: 1,250.00 USD<br>Phone: +1 212 555 0100</p>"
 )
 
 
@@ -22,6 +27,8 @@ def prepare(rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> Read:
     def read_mail(raw: bytes, mailbox: str) -> tuple[dict[str, Any], Sequence[bytes]]:
         return encode(read(raw, decoded.get(mailbox) or decoded.get("*") or GENERAL))
 
+    for library in _LATE:
+        import_module(library)
     read(_REHEARSAL)
     return read_mail
 

@@ -27,8 +27,8 @@ class Sandbox:
 
     *rules* are JSON: mailbox → list of encoded `FieldRule`s, `"*"` for every mailbox that is not named; without either
     the general rules count. *size* mails are read at once and *slow* more once they have taken longer than *patience*
-    seconds, so callers should have size + slow mails in hand. *spares* further children wait, already started. A call
-    waits up to *wait* seconds for its turn.
+    seconds, so callers should have size + slow mails in hand. *spares* further children wait, already started
+    (65 MB each): as many crashes at once delay nobody. A call waits up to *wait* seconds for its turn.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Sandbox:
         rules: Mapping[str, Sequence[Mapping[str, Any]]],
         *,
         size: int = 2,
-        spares: int = 1,
+        spares: int = 2,
         slow: int = 2,
         patience: float = 0.5,
         wait: float = 60.0,
@@ -54,6 +54,11 @@ class Sandbox:
         self._open = False
         #: Names of the steps of confinement that this platform does not have; known after `start`.
         self.missing: list[str] = []
+
+    @property
+    def idle(self) -> int:
+        """How many children wait, warm."""
+        return len(self._idle)
 
     async def start(self) -> None:
         """Return when the first child is ready; SandboxUnavailableError says why none can be. The others follow."""
@@ -158,5 +163,5 @@ class Sandbox:
         del self._children[child]
         with contextlib.suppress(ValueError):
             self._idle.remove(child)  # it died while it waited
-        log.info("reading child ended", pid=child.pid, code=code, mails=child.mails, stderr_bytes=size, error=error)
         self._refill()
+        log.info("reading child ended", pid=child.pid, code=code, mails=child.mails, stderr_bytes=size, error=error)

@@ -35,8 +35,8 @@ def open_sandbox(io_loop: IOLoop) -> Iterator[OpenSandbox]:
 
 
 def processes_of(parent: int) -> set[int]:
-    """Ids of the processes that *parent* started and that live."""
-    return {number for number in _numbers() if _parent(number) == parent}
+    """Ids of the reading processes that *parent* started and that live; it may have others, such as a Redis."""
+    return {number for number in _numbers() if _parent(number) == parent and _reads(number)}
 
 
 def is_gone(pid: int) -> bool:
@@ -54,6 +54,13 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 20.0)
 
 def _numbers() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _reads(pid: int) -> bool:
+    try:
+        return b"/worker/sandbox/child.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _parent(pid: int) -> int | None:

@@ -30,6 +30,12 @@ def prepare(setup: Any) -> Callable[[bytes, str], Outcome]:
     return act
 
 
+def prepare_slowly(setup: Any) -> Callable[[bytes, str], Outcome]:
+    """As the real reading, whose libraries take most of a second."""
+    time.sleep(0.8)
+    return prepare(setup)
+
+
 def fail_to_prepare(setup: Any) -> Callable[[bytes, str], Outcome]:
     """As a rule that is refused."""
     raise ValueError(f"rule {setup!r} is wrong")
