@@ -88,8 +88,10 @@ def demo_mailbox(_: argparse.Namespace) -> int:
 def demo_letters(_: argparse.Namespace) -> int:
     """bring letters into the demo mailbox"""
     from demo import post
+    from workitems.log import configure
 
     settings = load()
+    configure(settings.log)
     box = settings.mailboxes["demo"]
     post.run(box.host, box.real_port, box.user, box.secret(), settings.demo.rate)
     return 0

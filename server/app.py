@@ -68,6 +68,7 @@ def application(context: Context) -> Application:
 def log_request(handler: RequestHandler) -> None:
     """A line a request. Never the query: a sign-in link carries its token there."""
     status, request = handler.get_status(), handler.request
-    write = log.warning if status >= 500 else log.info if status >= 400 else log.debug
+    quiet = status < 400 or request.path == "/readyz"  # a supervisor asks again and again until we are
+    write = log.debug if quiet else log.warning if status >= 500 else log.info
     milliseconds = round(1000 * request.request_time(), 1)
     write("answered", method=request.method, path=request.path, status=status, ms=milliseconds)

@@ -146,7 +146,9 @@ class Hub:
             async with self.turn:
                 self.rotate(stream, grace)
             await asyncio.sleep(pause)
-        await asyncio.sleep(grace)
+        deadline = self._clock() + grace
+        while self.streams and self._clock() < deadline:  # most leave as soon as their next stream is open
+            await asyncio.sleep(0.05)
         for stream in self.streams:
             stream.finish("drain")
 

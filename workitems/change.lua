@@ -10,7 +10,7 @@ if now[2] ~= reading then return { 'again' } end
 
 local mailbox, was, score = now[4], now[3], now[7]
 local raised = string.format('%d', version + 1)
-local feed_id = append(envelope('workitem_updated', head, tail(now[5], now[6], status, assignee, raised, score)),
+local feed_id = append(next_place(), envelope('workitem_updated', head, tail(now[5], now[6], status, assignee, raised, score)),
   mailbox, status, was, cap)
 redis.call('HSET', key, 'person', person, 'status', status, 'assignee', assignee, 'version', raised)
 if status ~= was then

@@ -22,37 +22,35 @@ local function milliseconds()
   return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
 end
 
-local function next_id(now)
+local function next_place()
+  -- Where the next event goes: its id and, when a new epoch begins with it, what is to be remembered of the old one.
   -- A Redis that started anew may have lost its last writes: ids of a new epoch can never be those of lost events.
-  local last, run = generated(), run_id()
+  local now, last, run = milliseconds(), generated(), run_id()
   if last and redis.call('GET', P .. 'feed:run') == run then
     local epoch, n = string.match(last, '^(%d+)%-(%d+)$')
-    return epoch .. '-' .. string.format('%.0f', tonumber(n) + 1), nil
+    return { now = now, id = epoch .. '-' .. string.format('%.0f', tonumber(n) + 1), jump = 0 }
   end
   local epoch = now
   if last then
     local old = tonumber(string.match(last, '^(%d+)'))
     if tonumber(now) <= old then epoch = string.format('%.0f', old + 1) end
   end
-  return epoch .. '-1', { run = run, prev = last or '0-0' }
+  -- References that were given before a loss must not be given again; only a Redis without any begins at 1.
+  local known = last or redis.call('EXISTS', P .. 'reference:n') == 1
+  return { now = now, id = epoch .. '-1', jump = known and 1000 or 0, run = run, prev = last or '0-0' }
 end
 
-local function append(data, mailbox, status, was, cap)
+local function append(place, data, mailbox, status, was, cap)
   -- The first write of every script: when Redis is full it is refused here, before anything was changed.
-  local now = milliseconds()
-  local id, opened = next_id(now)
-  redis.call('XADD', FEED, 'MAXLEN', '~', cap, id,
-    'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', now)
-  if opened then
-    redis.call('SET', P .. 'feed:run', opened.run)
-    redis.call('SET', P .. 'feed:prev', opened.prev)
-    -- References given before a loss must not be given again.
-    if redis.call('EXISTS', P .. 'reference:n') == 1 or opened.prev ~= '0-0' then
-      redis.call('INCRBY', P .. 'reference:n', 1000)
-    end
+  redis.call('XADD', FEED, 'MAXLEN', '~', cap, place.id,
+    'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', place.now)
+  if place.run then
+    redis.call('SET', P .. 'feed:run', place.run)
+    redis.call('SET', P .. 'feed:prev', place.prev)
   end
+  if place.jump > 0 then redis.call('INCRBY', P .. 'reference:n', place.jump) end
   redis.call('PUBLISH', 'workitems_updates', data)
-  return id
+  return place.id
 end
 
 local function envelope(event, head, tail)

@@ -1,4 +1,4 @@
-"""One line an event, `key=value`, to standard error; supervisord keeps the files.
+"""One line an event in logfmt (`key=value`), to standard error; supervisord keeps the files.
 
 Mail content and secrets never go to a log: pass ids, sizes, counts and reasons.
 """
@@ -33,7 +33,9 @@ def configure(level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _bound,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "who", "event"], drop_missing=True),
+            structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "who", "event"], drop_missing=True, bool_as_flag=False
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -26,7 +26,7 @@ if now[1] then
     return { 'same' }
   end
   if now[2] ~= version or now[3] ~= reading then return { 'again' } end
-  local feed_id = append(envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
+  local feed_id = append(next_place(), envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
     mailbox, now[4], now[4], cap)
   redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
   remember(id, who, 'reading', reading, string.format('%d', reading + 1))
@@ -44,6 +44,7 @@ for i = 14, #ARGV do
     submission = redis.call('HGET', P .. 'messageid:' .. ARGV[i], thread) or nil
   end
 end
+local place = next_place()
 local reference, assignee, number
 if submission then
   local known = redis.call('HMGET', P .. 'submission:' .. submission, 'reference', 'assignee')
@@ -51,7 +52,7 @@ if submission then
 end
 if not reference then
   submission = 'sub_' .. string.sub(id, 4)
-  number = tonumber(redis.call('GET', P .. 'reference:n') or 0) + 1
+  number = tonumber(redis.call('GET', P .. 'reference:n') or 0) + place.jump + 1
   reference = 'SUB-' .. year .. '-' .. string.format('%06d', number)
 end
 assignee = assignee or ''
@@ -59,7 +60,7 @@ assignee = assignee or ''
 local seq = tonumber(redis.call('GET', P .. 'seq') or 0) + 1
 local score = string.format('%.0f', tonumber(seconds) * 1048576 + seq % 1048576)
 
-local feed_id = append(envelope('new_workitem', head, tail(submission, reference, 'new', assignee, '1', score)),
+local feed_id = append(place, envelope('new_workitem', head, tail(submission, reference, 'new', assignee, '1', score)),
   mailbox, 'new', '', cap)
 redis.call('SET', P .. 'seq', string.format('%.0f', seq))
 if number then redis.call('INCR', P .. 'reference:n') end

@@ -50,6 +50,7 @@ async def test_redis_is_killed_under_a_running_feed_and_no_event_is_lost_or_doub
                 own_redis.kill()
                 await stream.next("store_status")
                 own_redis.start()
+                await stream.next("store_status")
             await publish_until_it_is_there(store, n)
         await stream.until(lambda _: len(seen(stream)) >= 600, within=30)
         states = [m.json["data"]["available"] for m in stream.messages if m.json["event"] == "store_status"]
