@@ -130,6 +130,8 @@ def _raw_text(part: Part, body: Body, limits: Limits) -> bytes:
 def _plain_of(part: Part, body: Body, limits: Limits) -> str:
     text, sure = charset.decode(_raw_text(part, body, limits), part.parameters.get("charset"))
     body.guessed |= not sure
+    body.truncated |= len(text) > 2 * limits.text
+    text = text[: 2 * limits.text]
     if part.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, part.parameters.get("delsp", "").lower() == "yes")
     return text

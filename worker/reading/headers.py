@@ -159,6 +159,9 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
     """(main value in lower case, parameters) of Content-Type or Content-Disposition; RFC 2231 pieces are joined."""
     text = value[:MAX_VALUE].decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " ")
     main, _, rest = text.partition(";")
+    main, *lost = main.split(None, 1) or [""]
+    if lost and "=" in lost[0]:  # the semicolon was forgotten
+        rest = f"{lost[0]};{rest}"
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for count, found in enumerate(_PARAMETER.finditer(";" + rest)):
         section = _SECTION.match(found[1].lower())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from worker.reading.limits import Limits
+from worker.reading.markup import tamed
 from worker.reading.sanitize import sanitized
 
 _SILENT_NAMES = "script style title noscript template svg math object iframe select textarea"
@@ -33,7 +34,7 @@ class Document:
 
     def __init__(self, html: str, limits: Limits) -> None:
         self.truncated = len(html) > limits.html
-        self.source = html[: limits.html]
+        self.source = tamed(html[: limits.html])
         self._tree = LexborHTMLParser(self.source)
         self._limits = limits
         self._hidden: list[LexborNode] = []

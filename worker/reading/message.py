@@ -6,6 +6,7 @@ level, and has no bound on parts.
 
 import binascii
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from worker.reading.headers import Headers, decode_base64, parameters, split_block
@@ -14,6 +15,9 @@ from worker.reading.limits import Limits
 #: Lines before the first header field.
 _EMPTY = re.compile(rb"[\r\n]*")
 
+
+#: Places in one part that look like its boundary and may not be.
+MAX_MARKS = 100_000
 BOM = b"\xef\xbb\xbf"
 
 
@@ -66,7 +70,9 @@ def parse(raw: bytes, limits: Limits) -> Structure:
         spans, whole = _split(part, limits.parts - count)
         structure.truncated |= not whole
         part.children = [_entity(raw, first, last, default, limits) for first, last in spans]
-        structure.broken |= not part.children
+        if not part.children:  # no boundary, or none that is there: what is inside must not vanish
+            structure.broken = True
+            part.type = "text/plain"
         count += len(part.children)
         waiting += [(child, depth + 1) for child in part.children]
     return structure
@@ -92,39 +98,38 @@ def _split(part: Part, most: int) -> tuple[list[tuple[int, int]], bool]:
     boundary = part.parameters.get("boundary", "").rstrip()
     if not boundary:
         return [], True
-    mark = b"--" + boundary.encode("utf-8", "replace")
     spans: list[tuple[int, int]] = []
     opened: int | None = None
-    at = part.raw.find(mark, part.start, part.end)
-    while at >= 0:
-        after = at + len(mark)
-        if closing := _delimiter(part.raw, at, after, part):
-            if opened is not None:
-                if len(spans) >= most:
-                    return spans, False
-                spans.append((opened, max(opened, _before_newline(part.raw, at))))
-            opened, after = closing
-            if opened < 0:
-                return spans, True
-        at = part.raw.find(mark, after, part.end)
-    if opened is not None and opened < part.end:  # the closing line is missing
-        if len(spans) >= most:
+    for at, after, last in _delimiters(part, b"--" + boundary.encode("utf-8", "replace")):
+        if at < 0 or (opened is not None and len(spans) >= most):
             return spans, False
+        if opened is not None:
+            spans.append((opened, max(opened, _before_newline(part.raw, at))))
+        opened = after
+        if last:
+            return spans, True
+    if opened is not None and opened < part.end:  # the closing line is missing
         spans.append((opened, part.end))
-    return spans, True
+    return spans[:most], len(spans) <= most
+
+
+def _delimiters(part: Part, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether it closes the multipart) of each delimiter line; at -1 when there were too many marks."""
+    at = part.raw.find(mark, part.start, part.end)
+    for _ in range(MAX_MARKS):
+        if at < 0:
+            return
+        after = at + len(mark)
+        if at == part.start or part.raw[at - 1] == 0x0A:
+            rest = _REST.match(part.raw, after, part.end)
+            if rest is not None:
+                after = rest.end()
+                yield at, after, bool(rest[1])
+        at = part.raw.find(mark, after, part.end)
+    yield -1, -1, True
 
 
 _REST = re.compile(rb"(--)?[ \t]{0,80}(\r?\n|\Z)")
-
-
-def _delimiter(raw: bytes, at: int, after: int, part: Part) -> tuple[int, int] | None:
-    """(start of the next part or -1 after the last, where to search on) when the mark at `at` is a delimiter line."""
-    if at > part.start and raw[at - 1] != 0x0A:
-        return None
-    rest = _REST.match(raw, after, part.end)
-    if rest is None:
-        return None
-    return (-1, rest.end()) if rest[1] else (rest.end(), rest.end())
 
 
 def _before_newline(raw: bytes, at: int) -> int:

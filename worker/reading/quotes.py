@@ -12,7 +12,7 @@ LINE = 200
 #: Lines over which an attribution ("On … wrote:") may be wrapped.
 WRAPPED = 3
 
-_WROTE = r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(?a?\)?)\b[^:]{0,80}:\s*$"
+_WROTE = r"(?:wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev|napisał\(?a?\)?)\b.{0,80}:\s*$"
 _ATTRIBUTION = re.compile(
     rf"^(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.{{4,}}{_WROTE}"
     rf"|^[^:<]{{3,100}}<[^<>@\s]+@[^<>\s]+>.{{0,100}}{_WROTE}",
@@ -36,20 +36,21 @@ _FORWARDED = re.compile(
 _FORWARDED_SUBJECT = re.compile(r"^\s*(?:fwd?|wg|tr|rv|i|enc|doorst|vs)\s?:", re.IGNORECASE)
 #: Lines of the header block that a mailer puts above what it quotes or forwards.
 _HEADER = re.compile(
-    r"^[ >*]*(from|von|de|da|van|sent|gesendet|envoyé|enviado(?: el)?|inviato|verzonden|date|datum|fecha|data|to|an|à"
+    r"^[ >*]*(from|von|de|da|van|från|fra|sent|skickat|sendt|till|til|ämne|emne|assunto"
+    r"|gesendet|envoyé|enviado(?: el)?|inviato|verzonden|date|datum|fecha|data|to|an|à"
     r"|para|a|aan|cc|kopie|copie|subject|betreff|objet|asunto|oggetto|onderwerp|reply-to|antwort an|répondre à)"
     r"\s?\*?\s?:\*?(?:\s|$)",
     re.IGNORECASE,
 )
 #: Whether there is any such line at all; most first mails have none.
 _ANY = re.compile(
-    r"^[ *]*(?:>|[-_=*]{2,} ?[A-Z]|(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d|(?:From|Von|De|Da|Van)\s?\*?\s?:"
-    r"|(?:Begin|Anfang|Début|Inicio|Inizio)\b)|@[^\n]{0,200}:$",
+    r"^[ *]*(?:>|[-_=*]{2,} ?[A-Z]|(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d"
+    r"|(?:From|Von|De|Da|Van|Från|Fra)\s?\*?\s?:|(?:Begin|Anfang|Début|Inicio|Inizio)\b)|@[^\n]{0,200}:$",
     re.IGNORECASE | re.MULTILINE,
 )
 #: How a line may begin that is quoted, a mark, or the start of an attribution.
 _FIRST = frozenset(" >-_=*OALEIDWBoaleidwb")
-_SENDERS = frozenset({"from", "von", "de", "da", "van"})
+_SENDERS = frozenset({"from", "von", "de", "da", "van", "från", "fra"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,16 @@ class _Classifier:
             self._kind = "new" if self._forwarded or self._is_forward() else "quoted"
             return ["header"] * block
         if wrapped := self._attribution(at):
-            self._kind = "quoted"
+            # Under "> …" people write on below what they quote; without it everything below is quoted.
+            self._kind = "new" if self._next_begins(at + wrapped, ">") else "quoted"
             return ["header"] * wrapped
         if first == ">":
             return ["new" if self._forwarded and not line.startswith(">>") else "quoted"]
         return [self._kind]
+
+    def _next_begins(self, at: int, mark: str) -> bool:
+        """Whether the next line that is not empty, of three, begins with the mark."""
+        return next((line for line in self._heads[at : at + 3] if line.strip()), "").startswith(mark)
 
     def _is_forward(self) -> bool:
         return self._forwarded or self._forwarded_subject

@@ -28,6 +28,8 @@ _POINT = frozenset({"USD", "GBP", "CHF", "AUD", "CAD", "NZD", "SGD", "HKD", "JPY
 _NAMES = "|".join(sorted((re.escape(symbol) for symbol in _SYMBOLS), key=len, reverse=True))
 _BEFORE = re.compile(rf"([-−]?)\s?(?:(?<![A-Za-z])([A-Z]{{3}})|((?:{_NAMES})))\s?([-−]?)\s?$", re.IGNORECASE)
 _AFTER = re.compile(rf"\s?(?:([A-Z]{{3}})(?![A-Za-z])|((?:{_NAMES}))(?![A-Za-z]))", re.IGNORECASE)
+_BROKEN_AFTER = re.compile(r"(?<=[.,])\s\d{2}(?!\d)|[€$£¥]\d|\xa0\d")
+_BROKEN_BEFORE = re.compile(r"\d(?:[.,]\s|\xa0|[€$£¥])$")
 _PERCENT = re.compile(r"\s?(?:%|percent|Prozent|pour ?cent)", re.IGNORECASE)
 
 
@@ -35,6 +37,10 @@ def find(text: str, default: str | None, mark: str | None) -> tuple[int, int, di
     """(start, end, value) of the first amount. An amount beside a currency is preferred to a bare number."""
     bare: tuple[int, int, dict[str, str]] | None = None
     for found in NUMBER.finditer(text):
+        if _BROKEN_AFTER.match(text, found.end()) or _BROKEN_BEFORE.search(
+            text, max(0, found.start() - 3), found.start()
+        ):
+            continue  # "1.837, 32": nobody knows where this number ends
         amount = _amount(text, found.start(), found.end(), default, mark)
         if amount is None:
             continue
@@ -97,7 +103,9 @@ def _currency(code: str | None, symbol: str | None, default: str | None) -> str 
 def _is_part_of_a_word(text: str, start: int, end: int) -> bool:
     """`88-123`, `12/03`, `3rd`: digits of something else."""
     before, after = text[max(0, start - 1) : start], text[end : end + 2]
-    joined = after[:1] in {"-", "/", ":", "'", "’", "."} and after[1:].isalnum()
+    joined = (after[:1] in {"-", ":", "'", "’", "."} and after[1:].isalnum()) or (
+        after[:1] == "/" and after[1:].isdigit()
+    )
     return after[:1].isalpha() or joined or before.isalnum() or before in {"/", "-", "#", "_", ":"}
 
 

@@ -18,6 +18,8 @@ _SCALE_NAMES = {
     9: "bn mrd billion milliarden milliard milliards miliardi miljard",
 }
 _SCALES = {name: power for power, names in _SCALE_NAMES.items() for name in names.split()}
+#: "500,-" and "500.—": no cents; it tells the decimal mark as well.
+_NO_CENTS = re.compile(r"([.,])[-–—]{1,2}$")
 _SCALE = re.compile(r"\s?([A-Za-zóÓ]{1,10})\.?(?![\w])")
 
 
@@ -32,9 +34,10 @@ class Mark:
 def parse(written: str, mark: Mark) -> Decimal | None:
     """The number, or None when it cannot be told: `3.355` without a hint may be three or three thousand."""
     sign = "-" if written.lstrip()[:1] in {"-", "−"} else ""
-    body = written.strip(" +-−–—").rstrip(".,").replace(" ", "").replace("’", "'").replace("`", "'")
-    if body.endswith((",-", ".-")):
-        body = body[:-2]
+    body = written.strip(" +")
+    if found := _NO_CENTS.search(body):
+        body, mark = body[: found.start()], Mark(found[1], mark.places)
+    body = body.strip("-−–— ").rstrip(".,").replace(" ", "").replace("’", "'").replace("`", "'")
     apostrophes = "'" in body
     body = body.replace("'", "")
     if not body or sum(char.isdigit() for char in body) > MAX_DIGITS:
