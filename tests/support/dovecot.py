@@ -1,5 +1,6 @@
 """A real Dovecot on free ports of the loopback interface, in a directory of its own, run without any rights."""
 
+import atexit
 import grp
 import os
 import pwd
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -81,6 +83,8 @@ class Dovecot:
     """One server. `start` waits until it greets; `stop` until no process of it is left; both may be called again.
 
     Plain text and STARTTLS on `port`, TLS on `tls_port`; `ca_file` proves its certificate (localhost, 127.0.0.1).
+    Its files lie in `place`. Root lets it run as nobody and gives it another place, removed when the process ends:
+    pytest closes its folders to all others, at every start of any test run, also under our feet.
     """
 
     host = "127.0.0.1"
@@ -93,10 +97,10 @@ class Dovecot:
         plain_text: bool = True,
         ports: tuple[int, int] | None = None,
     ) -> None:
-        self.place = place
+        self.place = _open_place() if os.geteuid() == 0 else place
         self.users = users or {"desk": "secret"}
         self.port, self.tls_port = ports or (free_port(), free_port())
-        self.ca_file = place / "server.pem"
+        self.ca_file = self.place / "server.pem"
         self._plain_text = plain_text
         self._process: subprocess.Popen[bytes] | None = None
         # From root to an ordinary user; an ordinary user stays what it is.
@@ -216,6 +220,13 @@ class Dovecot:
                 return sock.recv(64).startswith(b"* OK")
         except OSError:
             return False
+
+
+def _open_place() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="tubepost-dovecot-"))
+    place.chmod(0o755)
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
 
 
 def make_certificate(place: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:

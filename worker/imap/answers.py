@@ -85,9 +85,9 @@ def capabilities_of(answers: Iterable[Answer]) -> Iterator[str]:
             yield from (name.decode("ascii", "replace") for name in names[1:])
 
 
-def challenge_of(line: bytes) -> str:
+def challenge_of(line: bytes, secrets: Iterable[str] = ()) -> str:
     """What a server asks in AUTHENTICATE, out of its Base64."""
     try:
-        return words(base64.b64decode(line.strip(), validate=True))
+        return words(base64.b64decode(line.strip(), validate=True), secrets)
     except binascii.Error:
-        return words(line)
+        return words(line, secrets)

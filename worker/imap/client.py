@@ -16,7 +16,7 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, SELECTED, Abort, IMAP4ClientProtocol
@@ -175,7 +175,7 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
             # XOAUTH2 refuses so: the reason in Base64, and NO only after an empty line of ours.
             if len(pending.challenges) >= MOST_CHALLENGES:
                 raise ProtocolError("the server goes on asking in AUTHENTICATE")
-            pending.challenges.append(challenge_of(line[1:]))
+            pending.challenges.append(challenge_of(line[1:], pending.secrets))
             self.transport.write(b"\r\n")
 
     # --- what we say -----------------------------------------------------------------------------------------------
@@ -216,12 +216,12 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
             raise ImapError(str(error)) from error
         reply = Reply(response.result, response.lines[-1], order.answers)
         if reply.status == "BAD" or (reply.status == "NO" and refusal):
-            raise self.refused(order.name, reply)
+            raise self.refused(order.name, reply, order.secrets)
         return reply
 
-    def refused(self, what: str, reply: Reply) -> CommandRefusedError:
+    def refused(self, what: str, reply: Reply, secrets: Iterable[str] = ()) -> CommandRefusedError:
         """The error of a reply that is not OK; after BAD the connection is given up."""
-        said, code = words(reply.text), _CODE.match(reply.text)
+        said, code = words(reply.text, secrets), _CODE.match(reply.text)
         error = CommandRefusedError(
             f'the server refuses {what}: {reply.status} "{said}"',
             reply.status,

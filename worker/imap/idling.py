@@ -60,13 +60,14 @@ async def _first_of(
         left = max(0.0, ends - asyncio.get_running_loop().time())
         await asyncio.wait(waits | ({running} if running else set()), timeout=left, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for wait in waits:
-            await _end(wait)
+        await _end(*waits)
 
 
-async def _end(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for *task* any more: cancel it and see it off, whatever its end."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Nobody waits for *tasks* any more: cancel them and see them off, whatever their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()

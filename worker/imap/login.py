@@ -4,9 +4,9 @@ import base64
 
 from worker.imap.account import Account
 from worker.imap.client import GuardedProtocol
-from worker.imap.errors import CommandRefusedError, LoginRefusedError, words
+from worker.imap.errors import CommandRefusedError, LoginRefusedError
 from worker.imap.order import Order
-from worker.imap.quoting import strings
+from worker.imap.quoting import quoted, strings
 
 #: Response codes that say "not now" rather than "not you" (RFC 5530 §3).
 NOT_NOW = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED"})
@@ -21,7 +21,9 @@ async def login(protocol: GuardedProtocol, account: Account, *, total: float) ->
         return
     if "LOGINDISABLED" not in protocol.capabilities:
         args, replies = _strings(account)
-        await _sign_in(protocol, protocol.order("LOGIN", args, replies=replies), account, total)
+        secrets = [account.password, quoted(account.password) or ""]
+        order = protocol.order("LOGIN", args, replies=replies, secrets=secrets)
+        await _sign_in(protocol, order, account, total)
     elif "AUTH=PLAIN" in protocol.capabilities:
         await authenticate(protocol, account, "PLAIN", f"\0{account.user}\0{account.password}".encode(), total=total)
     else:
@@ -32,11 +34,12 @@ async def authenticate(
     protocol: GuardedProtocol, account: Account, mechanism: str, response: bytes, *, total: float
 ) -> None:
     """Sign in by SASL with one *response*, sent at once where the server can take it so (SASL-IR, RFC 4959)."""
-    encoded = base64.b64encode(response) or b"="
+    encoded = base64.b64encode(response).decode("ascii") or "="
+    secrets = [account.password, encoded]
     if "SASL-IR" in protocol.capabilities:
-        order = protocol.order("AUTHENTICATE", mechanism, encoded.decode("ascii"))
+        order = protocol.order("AUTHENTICATE", mechanism, encoded, secrets=secrets)
     else:
-        order = protocol.order("AUTHENTICATE", mechanism, replies=[encoded])
+        order = protocol.order("AUTHENTICATE", mechanism, replies=[encoded.encode("ascii")], secrets=secrets)
     await _sign_in(protocol, order, account, total)
 
 
@@ -51,7 +54,7 @@ async def _sign_in(protocol: GuardedProtocol, order: Order, account: Account, to
     try:
         await protocol.run(order, total=total, quiet=total)
     except CommandRefusedError as error:
-        said = words(" ".join([error.said, *order.challenges]).encode(), [account.password])
+        said = " ".join([error.said, *order.challenges])
         if error.status == "BAD" or error.code in NOT_NOW or "too many" in said.lower():
             message = f'{account} cannot let {account.user} in now: {error.status} "{said}"'
             raise CommandRefusedError(message, error.status, said, error.code) from None

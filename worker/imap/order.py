@@ -31,9 +31,12 @@ class Order(Command):  # type: ignore[misc]  # aioimaplib carries no types
         total: int = UNASKED,
         literal: int = 0,
         line: int = LONGEST_LINE,
+        secrets: Iterable[str] = (),
     ) -> None:
         super().__init__(name, tag, *args, prefix="UID" if uid else None)
         self.replies = deque(replies)
+        #: What must not be repeated when the server repeats our line in its refusal.
+        self.secrets = tuple(secrets)
         self.allowed = {"total": total, "literal": literal, "line": line}
         self.answers: list[Answer] = []
         self.challenges: list[str] = []

@@ -9,21 +9,10 @@ from tests.support.dovecot import Dovecot
 from tests.support.pymap_server import PymapServer
 
 
-def _reachable(place: Path) -> Path:
-    """Dovecot runs as nobody: every folder above its own must let it through."""
-    for folder in (place, *place.parents):
-        if folder.owner() == "root" and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o111)
-        if folder.name.startswith("pytest-of"):
-            break
-    return place
-
-
 @pytest.fixture(scope="session")
 def dovecot_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
-    place = _reachable(tmp_path_factory.mktemp("dovecot"))
     users = {f"desk{n}": "secret" for n in range(200)} | {"dom ain": 'p"a\\ s', "bücher": "größe"}
-    server = Dovecot(place / "server", users=users)
+    server = Dovecot(tmp_path_factory.mktemp("dovecot") / "server", users=users)
     server.start()
     yield server
     server.stop()
@@ -32,7 +21,7 @@ def dovecot_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot
 @pytest.fixture
 def own_dovecot(tmp_path: Path) -> Iterator[Dovecot]:
     """A Dovecot that a test may kill."""
-    server = Dovecot(_reachable(tmp_path) / "server")
+    server = Dovecot(tmp_path / "server")
     server.start()
     yield server
     server.stop()

@@ -224,7 +224,8 @@ async def test_where_no_password_is_taken_none_is_sent() -> None:
         ("NO [ALERT] Too many simultaneous connections. (Failure)", CommandRefusedError),
         ("NO [UNAVAILABLE] Temporary authentication failure", CommandRefusedError),
         ("NO [LIMIT] Rate limit hit", CommandRefusedError),
-        ("BAD no such thing as LOGIN desk secret", CommandRefusedError),
+        ('BAD no such thing as LOGIN "desk" "secret"', CommandRefusedError),
+        ("BAD Error in LOGIN " + "x" * 190 + " secret", CommandRefusedError),
     ],
 )
 async def test_a_refusal_says_whether_a_person_must_act(end: str, error: type[ImapError]) -> None:
@@ -347,3 +348,16 @@ async def test_a_cancelled_connect_leaves_nothing_open() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(connect(server.account), 0.2)
         await asyncio.wait_for(closed.wait(), 5)
+
+
+async def test_a_server_that_repeats_our_base64_does_not_get_it_into_an_error() -> None:
+    async def script(talk: Talk) -> None:
+        await talk.say("* OK ready")
+        await talk.answer("CAPABILITY", "* CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=PLAIN SASL-IR")
+        tag = await talk.expect("AUTHENTICATE PLAIN .*")
+        await talk.say(f"{tag} NO unknown: {talk.heard[-1]}")
+        await talk.gone()
+
+    async with ScriptedImap(script) as server:
+        with pytest.raises(LoginRefusedError, match="unknown: AUTHENTICATE PLAIN …"):
+            await connect(server.account)
