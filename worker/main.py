@@ -42,6 +42,9 @@ STAGGER = 0.2
 #: Seconds that pollers and readers get to finish what is in hand. All of the stop stays below 10 s.
 POLLERS_STOP, READERS_STOP = 2.0, 3.0
 
+#: Started children that take the places of those that a mail ends: a start takes half a second and more.
+SPARES = 2
+
 #: The longest wait in seconds for a Redis that is not there yet.
 LONGEST_WAIT = 5.0
 
@@ -178,14 +181,17 @@ async def _reached(redis: Client, stop: asyncio.Event) -> bool:
 @asynccontextmanager
 async def _children(settings: Settings, functions: Functions) -> AsyncIterator[Readings]:
     limits = ChildLimits(memory=settings.worker.read_memory)
-    whole = Sandbox(rules(settings), size=settings.worker.readers, slow=3, limits=limits, function=functions.whole)
+    first = Sandbox(
+        rules(settings), size=settings.worker.readers, spares=SPARES, limits=limits, function=functions.whole
+    )
+    careful = Sandbox(rules(settings), size=1, spares=0, slow=0, limits=limits, function=functions.whole)
     headers = Sandbox({}, size=1, spares=0, slow=0, limits=limits, function=functions.headers)
     try:
-        await whole.start()
+        await first.start()
         log.info("reading children started", children=settings.worker.readers)
-        yield Readings(whole, headers)
+        yield Readings(first, careful, headers)
     finally:
-        await asyncio.gather(whole.close(), headers.close())
+        await asyncio.gather(first.close(), careful.close(), headers.close())
         log.info("reading children ended")
 
 

@@ -31,13 +31,18 @@ def first_limit(size: int) -> float:
 
 
 class Readings:
-    """Turns stored versions of a mail into what is published. *whole* reads mails, *headers* is started when needed."""
+    """Turns stored versions of a mail into what is published.
 
-    def __init__(self, whole: Sandbox, headers: Sandbox) -> None:
-        self._whole = whole
+    *first* has been started. *careful*, for mail that failed before, has children of its own: those that it ends must
+    not be missed by other mail. It and *headers* are started when they are needed.
+    """
+
+    def __init__(self, first: Sandbox, careful: Sandbox, headers: Sandbox) -> None:
+        self._first = first
+        self._careful = careful
         self._headers = headers
         self._starting = asyncio.Lock()
-        self._started = False
+        self._started = {first}
 
     async def read(self, versions: Sequence[Stored], *, seconds: float | None = None) -> Publication:
         """Read them all, each within *seconds* or its `first_limit`. Raises the first ReadFailedError."""
@@ -58,15 +63,12 @@ class Readings:
             [Version(stored, bare(stored.raw)) for stored in versions[:1]], _raws(versions), reason=reason
         )
 
-    async def close(self) -> None:
-        """End the children that read headers."""
-        await self._headers.close()
-
     async def _result(self, stored: Stored, seconds: float | None) -> Result:
         if not is_whole(stored):
             return await self._letterhead(stored)
-        limit = first_limit(len(stored.raw)) if seconds is None else seconds
-        return await self._whole.read(stored.raw, mailbox=stored.sidecar.mailbox, limit=limit)
+        if seconds is None:
+            return await self._child(self._first, stored, first_limit(len(stored.raw)))
+        return await self._child(self._careful, stored, seconds)
 
     async def _salvaged(self, stored: Stored, seconds: float | None) -> Result:
         try:
@@ -81,11 +83,15 @@ class Readings:
             return bare(stored.raw)
 
     async def _letterhead(self, stored: Stored) -> Result:
-        async with self._starting:
-            if not self._started:
-                await self._headers.start()
-                self._started = True
-        return await self._headers.read(stored.raw, mailbox=stored.sidecar.mailbox, limit=HEADERS_SECONDS)
+        return await self._child(self._headers, stored, HEADERS_SECONDS)
+
+    async def _child(self, sandbox: Sandbox, stored: Stored, limit: float) -> Result:
+        if sandbox not in self._started:  # others must not wait for a start of seconds
+            async with self._starting:
+                if sandbox not in self._started:
+                    await sandbox.start()
+                    self._started.add(sandbox)
+        return await sandbox.read(stored.raw, mailbox=stored.sidecar.mailbox, limit=limit)
 
 
 def _raws(versions: Sequence[Stored]) -> list[str]:
