@@ -15,6 +15,7 @@ from typing import TypeVar
 from worker import baseline
 from worker.fetching import Fetcher, Mail
 from worker.imap import Account, Connection, Folder, ImapError, LoginRefusedError, connect
+from worker.wanted import wanted
 from workitems import mailbox as state
 from workitems.backoff import delay
 from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError, TubepostError
@@ -122,7 +123,11 @@ class Poller:
         session = self._session or await self._open()
         checkpoint = await self._patiently(lambda: self._checkpoint(session))
         taken = await self._settle_debts(session, checkpoint)
-        uids = await self._wanted(session.connection, checkpoint)
+        uids = await wanted(session.connection, checkpoint)
+        if (
+            checkpoint.since and not uids and checkpoint.uid < checkpoint.below - 1
+        ):  # all that was there is older than the mailbox's start
+            await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, checkpoint.below - 1))
         for start in range(0, len(uids), CHUNK):
             taken += await self._take(session, checkpoint, uids[start : start + CHUNK])
         await self._tell(state.WATCHING)
@@ -166,16 +171,6 @@ class Poller:
             mailbox=self._watch.name, uidvalidity=fresh.uidvalidity, after_uid=fresh.uid,
         )  # fmt: skip
         return fresh
-
-    async def _wanted(self, connection: Connection, checkpoint: Checkpoint) -> list[int]:
-        """UIDs after the checkpoint, ascending, without those that are older than the mailbox's start."""
-        uids = await connection.search(checkpoint.uid + 1)
-        if checkpoint.since and uids and uids[0] < checkpoint.below:
-            young = set(await connection.search(checkpoint.uid + 1, since=checkpoint.since))
-            uids = [uid for uid in uids if uid >= checkpoint.below or uid in young]
-            if not uids:
-                await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, checkpoint.below - 1))
-        return uids
 
     # --- mail -------------------------------------------------------------------------------------------------------
 
