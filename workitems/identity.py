@@ -15,13 +15,14 @@ def scan(raw: bytes) -> dict[bytes, bytes]:
     """The first value of each identifying header, unfolded (RFC 5322 §2.2.3) and with white space runs made one blank.
 
     Servers and gateways fold anew, so white space cannot tell two mails apart. Reads at most HEADER_LIMIT bytes and
-    decodes nothing; a byte order mark and an mbox `From ` line before the first header are passed over.
+    decodes nothing; a byte order mark and an mbox `From ` line before the first header are passed over. A line of
+    blanks goes on with the header before it (obs-FWS, §4.2), as the parsers of mail have it.
     """
     block = raw[:HEADER_LIMIT].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     found: dict[bytes, bytes] = {}
     name, parts = b"", list[bytes]()
     for line in [*block.splitlines(), b""]:
-        if line[:1] in (b" ", b"\t") and line.strip():
+        if line[:1] in (b" ", b"\t") and (parts or line.strip()):
             parts.append(line)
             continue
         if name in IDENTIFYING and name not in found:
@@ -56,7 +57,7 @@ def fingerprint(raw: bytes) -> str:
 
 def message_key(message_id: str) -> str:
     """The form of a Message-ID under which threads are joined; bounded, whatever a stranger wrote there."""
-    return hashlib.sha256(message_id.strip().encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return hashlib.sha256(message_id.strip().encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _id(*parts: bytes) -> str:
