@@ -62,10 +62,10 @@ class Item:
 
     @classmethod
     def decode(cls, item_id: str, record: dict[bytes, bytes]) -> Self:
-        """From the hash in Redis. Raises DecodeError for a record of a newer schema or a broken one."""
+        """From the hash in Redis; what a newer program added is ignored. Raises DecodeError for a broken one."""
         try:
             text = {key.decode(): value.decode() for key, value in record.items()}
-            machine, person = json.loads(text["machine"]), json.loads(text["person"])
+            machine, person = _table(text["machine"]), _table(text["person"])
             return cls(
                 id=item_id,
                 mailbox=text["mailbox"],
@@ -94,6 +94,13 @@ class Item:
         }
 
 
+def _table(text: str) -> Json:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004, as for all that is not what it should be
+    return value
+
+
 def view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
     """The list view without what the publish step alone knows; at most VIEW_LIMIT bytes as JSON.
 
@@ -111,8 +118,12 @@ def effective_fields(machine: Json, person: Json) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def _size(value: Json) -> int:
+    return len(dumps(value).encode())
+
+
 def _fits(head: Json) -> bool:
-    return len(dumps(head).encode()) <= VIEW_LIMIT - _JOINED
+    return _size(head) <= VIEW_LIMIT - _JOINED
 
 
 def _shortened(head: Json) -> Json:
@@ -127,11 +138,28 @@ def _shortened(head: Json) -> Json:
         if _fits(head):
             return head
         head = head | cut
-    fields = dict(head["extracted_fields"])
-    for name in sorted(fields, key=lambda name: (-len(dumps(fields[name])), name)):
-        if _fits(head):
-            return head
-        del fields[name]
-        head["extracted_fields"] = fields
-    texts = ("subject", "from_name", "from_email", "reason")
-    return head if _fits(head) else head | {name: (head[name] or "")[:200] for name in texts}
+    head |= {"extracted_fields": _shortest(head["extracted_fields"], VIEW_LIMIT - _JOINED - _size(head | _NO_FIELDS))}
+    if not _fits(head):
+        head |= {name: (head[name] or "")[:200] for name in ("subject", "from_name", "from_email", "reason")}
+    if not _fits(head):
+        # Nothing that we write is like this; a view that no stream can carry would stop them all.
+        texts = ("subject", "from_name", "from_email", "reason", "kind", "created_at")
+        head |= {name: str(head[name] or "")[:100] for name in texts}
+        head |= {"flags": [str(flag)[:32] for flag in head["flags"][:16]] + ["shortened"]}
+    return head
+
+
+_NO_FIELDS: Json = {"extracted_fields": {}}
+
+
+def _shortest(fields: Json, room: int) -> Json:
+    """The fields that fit into *room* bytes, the longest left out first; each is measured once."""
+    sizes = {name: _size({name: value}) for name, value in fields.items()}
+    over = sum(sizes.values()) - room
+    left_out = set()
+    for name in sorted(fields, key=lambda name: (-sizes[name], name)):
+        if over <= 0:
+            break
+        left_out.add(name)
+        over -= sizes[name]
+    return {name: value for name, value in fields.items() if name not in left_out}
