@@ -1,0 +1,106 @@
+"""One letter's whole way: Dovecot, the worker, Redis, a server process, and those who watch."""
+
+import asyncio
+import imaplib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.faults.post_office import PostOffice, letter
+from tests.support.program import PROJECT, Program
+from tests.support.sse_client import EventStream
+from workitems import identity
+
+TOKEN = "a-token-for-the-whole-way"
+
+MESSAGES = sorted((PROJECT / "tests" / "messages").glob("*.eml"))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[PostOffice]:
+    office = PostOffice(tmp_path).open()
+    yield office
+    office.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, office: PostOffice) -> Iterator[Program]:
+    settings = f"""
+data = "{office.place}/var"
+token = "{TOKEN}"
+redis.url = "{office.redis_server.url}"
+stream.heartbeat = 1
+server.test_items = true
+"""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    program = Program("server", folder, settings).start().ready()
+    yield program
+    program.stop()
+
+
+def append(office: PostOffice, *mails: bytes) -> None:
+    """As any mail program puts letters into a mailbox."""
+    with imaplib.IMAP4("127.0.0.1", office.dovecot.port, timeout=10) as client:
+        client.login(office.dovecot.user, office.dovecot.password)
+        for mail in mails:
+            status, answer = client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), mail)
+            assert status == "OK", answer
+
+
+async def test_every_odd_letter_comes_once_through_kills_at_every_step(office: PostOffice, server: Program) -> None:
+    assert len(MESSAGES) >= 55, "for this test to mean anything"
+    mails = [path.read_bytes() for path in MESSAGES]
+    wanted = {identity.item_id("desk", mail) for mail in mails}
+    await asyncio.to_thread(append, office, *mails)
+    async with EventStream(server.port, TOKEN) as stream:
+        await stream.next("connected")
+        for failpoint in ("stored:9", "put:9", "reading:9", "read:9", "acknowledge:9", "published:9"):
+            office.start_worker(failpoint=failpoint)
+            assert office.worker is not None
+            await asyncio.to_thread(office.worker.wait, 45)
+        office.start_worker()
+
+        def told() -> list[str]:
+            return [m.json["data"]["id"] for m in stream.messages if m.json["event"] == "new_workitem"]
+
+        await stream.until(lambda _: len(set(told())) >= len(wanted), within=60)
+        await asyncio.to_thread(office.until_read, wanted)
+        await stream.next("heartbeat")
+    office.kill_worker()
+    assert Counter(told()) == dict.fromkeys(wanted, 1)
+
+
+async def test_a_letter_put_into_the_mailbox_becomes_a_row_without_a_reload(
+    office: PostOffice, server: Program
+) -> None:
+    office.start_worker()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
+        )
+        first, second = [await (await browser.new_context()).new_page() for _ in range(2)]
+        for page in (first, second):
+            await page.goto(f"http://127.0.0.1:{server.port}/login?token={TOKEN}")
+            await page.wait_for_selector("#connection[data-state=live]")
+            await page.evaluate("window.neverReloaded = true")
+        await asyncio.to_thread(append, office, letter(1))
+        row = first.locator(".row", has_text="Letter 1")
+        await expect(row).to_be_visible(timeout=20_000)
+        await row.click()
+        await expect(first.locator("article")).to_contain_text("AB-12345")
+        await first.click("button[data-status=done]")
+        await expect(second.locator(".row", has_text="Letter 1")).to_have_attribute("data-status", "done")
+
+        await second.click("#tab-sse")
+        await second.click("text=Send test item")
+        log = second.locator("[role=log]")
+        await expect(log).to_contain_text("heartbeat")
+        await expect(log).to_contain_text("new_workitem")
+        for page in (first, second):
+            assert await page.evaluate("window.neverReloaded") is True
+        await browser.close()
