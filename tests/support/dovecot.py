@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 #: Seconds that the server may take to greet, and to end after SIGTERM (6 s were once seen).
 PATIENCE = 20
@@ -121,14 +122,14 @@ class Dovecot:
         return self._process.pid
 
     def start(self) -> None:
-        as_owner = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
+        as_owner: dict[str, Any] = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
         with (self.place / "stderr.log").open("wb") as stderr:
             self._process = subprocess.Popen(
                 [BINARY, "-F", "-c", str(self.place / "dovecot.conf")],
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                **(as_owner if os.geteuid() == 0 else {}),  # type: ignore[arg-type]
+                **(as_owner if os.geteuid() == 0 else {}),
             )
         deadline = time.monotonic() + PATIENCE
         while not self._greets():

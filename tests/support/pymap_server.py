@@ -57,7 +57,7 @@ class PymapServer:
         with imaplib.IMAP4(self.host, self.port, timeout=PATIENCE) as client:
             client.login(self.user, self.password)
             for mail in mails:
-                kind, words = client.append(folder, None, None, mail)  # type: ignore[arg-type]
+                kind, words = client.append(folder, None, None, mail)
                 assert kind == "OK", words
 
     def _greets(self) -> bool:

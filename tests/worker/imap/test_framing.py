@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.imap.errors import ProtocolError, TooLargeError
-from worker.imap.framing import Framer
+from worker.imap.framing import Answer, Framer
 
 TALK = (
     b"* OK ready {3}\r\n"
@@ -42,7 +42,8 @@ def feed_often(cutter: Framer, piece: bytes, times: int) -> None:
 @given(st.lists(st.integers(0, len(TALK)), max_size=30))
 def test_answers_do_not_depend_on_how_the_bytes_arrive(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(TALK)]
-    cutter, answers = framer(), []
+    cutter = framer()
+    answers: list[Answer] = []
     for start, end in itertools.pairwise(places):
         answers += cutter.feed(TALK[start:end])
     assert answers == ANSWERS
