@@ -27,7 +27,7 @@ _LOOK = 0.02
 class Stream:
     """A detached response body. `ended` is called once, with the reason, however it ends."""
 
-    __slots__ = ("_chunked", "_ended", "_send", "_stream", "beat_at", "closed", "end_at", "filter", "id", "opened_at",
+    __slots__ = ("chunked", "_ended", "_send", "_stream", "beat_at", "closed", "end_at", "filter", "id", "opened_at",
                  "rotate_at", "rotating", "sent_at_open", "since", "slot")  # fmt: skip
 
     def __init__(
@@ -50,7 +50,7 @@ class Stream:
         #: When bytes began to wait for the reader; 0 = none wait.
         self.since = 0.0
         self._stream = stream
-        self._chunked = chunked
+        self.chunked = chunked
         self._ended = ended
         # A TLS stream must encrypt first; a plain socket takes the shared bytes as they are.
         self._send = stream.socket.send if not isinstance(stream.socket, ssl.SSLSocket) else None
@@ -63,16 +63,12 @@ class Stream:
 
     def frame(self, payload: bytes) -> bytes:
         """*payload* as it goes over this connection: in a chunk, or as it is for HTTP/1.0."""
-        return sse.chunk(payload) if self._chunked else payload
-
-    @property
-    def chunked(self) -> bool:
-        return self._chunked
+        return sse.chunk(payload) if self.chunked else payload
 
     def write(self, frame: bytes) -> None:
         """Send what `frame` gave. A reader too slow for its budget is closed: resuming heals it."""
         sent = 0
-        if self._send is not None and not self.waiting():
+        if self._send is not None and (self.since == 0.0 or not self.waiting()):
             try:
                 sent = self._send(frame)
             except BlockingIOError:
@@ -109,7 +105,7 @@ class Stream:
 
     def finish(self, reason: str) -> None:
         """End the response properly, so that the client sees a whole body."""
-        if not self.closed and self._chunked:
+        if not self.closed and self.chunked:
             self.write(sse.LAST_CHUNK)
         self.close(reason)
 

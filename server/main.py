@@ -31,6 +31,9 @@ from workitems.store import Store
 
 log = get_logger("server")
 
+#: Connections that may wait to be accepted: after a cut everybody comes back at once. supervisord.conf has the same.
+BACKLOG = 4096
+
 #: Bytes of request headers and of what is read ahead of a handler.
 _HEADERS = 64 * 1024
 
@@ -139,4 +142,4 @@ def listening_sockets(settings: Settings) -> list[socket.socket]:
             shared.setblocking(False)
             return [shared]
         shared.close()
-    return bind_sockets(settings.server.port, settings.server.host)
+    return bind_sockets(settings.server.port, settings.server.host, backlog=BACKLOG)
