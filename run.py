@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from workitems.errors import SettingsError, TubepostError
+from workitems.errors import InvalidChangeError, SettingsError, TubepostError
 from workitems.settings import load
 
 PROJECT = Path(__file__).resolve().parent
@@ -67,14 +67,20 @@ def user(arguments: argparse.Namespace) -> int:
     """add, remove and list the people who may sign in"""
     from server.accounts import user as change
 
-    return asyncio.run(change(load(), arguments))
+    return asyncio.run(change(load(), arguments.action, _named(arguments), arguments.role))
 
 
 def key(arguments: argparse.Namespace) -> int:
     """add, remove and list the keys of programs"""
     from server.accounts import key as change
 
-    return asyncio.run(change(load(), arguments))
+    return asyncio.run(change(load(), arguments.action, _named(arguments), arguments.scopes))
+
+
+def _named(arguments: argparse.Namespace) -> str:
+    if arguments.action != "list" and not arguments.name:
+        raise InvalidChangeError(f"say whom: run.py {arguments.verb.__name__} {arguments.action} NAME", "name")
+    return arguments.name or ""
 
 
 def demo_mailbox(_: argparse.Namespace) -> int:

@@ -87,6 +87,8 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
     limits = Limits(settings.stream)
     subscriber = Subscriber(hub, redis, blocking)
     process = os.environ.get("SUPERVISOR_PROCESS_NAME") or f"server-{os.getpid()}"
+    people = People(redis)
+    stack.callback(people.close)
     context = Context(
         settings=settings,
         process=process,
@@ -99,7 +101,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
         stats=Stats(process, redis, hub, limits, subscriber),
         limits=limits,
         auth=Auth(
-            People(redis),
+            people,
             secret=signing_secret(settings),
             token=settings.token.get_secret_value() if settings.token else None,
             session_days=settings.server.session_days,
