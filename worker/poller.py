@@ -62,6 +62,8 @@ class Session:
     connection: Connection
     folder: Folder
     fetcher: Fetcher = field(init=False)
+    #: Whether the server has just said what there is.
+    told: bool = True
 
 
 class Poller:
@@ -122,11 +124,13 @@ class Poller:
         """Take what is new, connecting first where that is needed; True when there was some. Raises ImapError."""
         session = self._session or await self._open()
         checkpoint = await self._patiently(lambda: self._checkpoint(session))
+        if not session.told:
+            await session.connection.noop()  # a server may keep new mail to itself until it is asked for news
+        session.told = False
         taken = await self._settle_debts(session, checkpoint)
         uids = await wanted(session.connection, checkpoint)
-        if (
-            checkpoint.since and not uids and checkpoint.uid < checkpoint.below - 1
-        ):  # all that was there is older than the mailbox's start
+        # All that was there may be older than the mailbox's start.
+        if checkpoint.since and not uids and checkpoint.uid < checkpoint.below - 1:
             await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, checkpoint.below - 1))
         for start in range(0, len(uids), CHUNK):
             taken += await self._take(session, checkpoint, uids[start : start + CHUNK])
@@ -216,13 +220,13 @@ class Poller:
         before = await self._patiently(self._mailbox.owed)
         if not before:
             return 0
-        taken, owed = 0, {uid: tries + 1 for uid, tries in before.items()}
+        taken, owed = 0, dict[int, int]()
         async for mail in session.fetcher.mails(sorted(before)):
             if mail.raw is not None:
                 await self._put(mail, checkpoint.uidvalidity)
                 taken += 1
-            if not mail.missing:
-                owed.pop(mail.uid, None)
+            if mail.missing:
+                owed[mail.uid] = before[mail.uid] + 1
         hopeless = [uid for uid, tries in owed.items() if tries >= OWED_TRIES]
         if hopeless:
             log.error(
@@ -237,7 +241,7 @@ class Poller:
     async def _wait(self) -> None:
         """Until the server says that there is more, or it is time to look anyway."""
         if self._session:
-            await self._session.connection.idle(self._watch.poll, self._stop)
+            self._session.told = await self._session.connection.idle(self._watch.poll, self._stop)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
