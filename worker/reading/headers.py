@@ -62,7 +62,7 @@ def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Heade
     while position < end:
         if position >= last or len(headers.fields) >= limits.header_fields:
             headers.truncated = True
-            return headers, _after_blank_line(raw, position, end)
+            return headers, _after_blank_line(raw, max(start, position - 2), end)
         line_end = raw.find(b"\n", position, end)
         after = end if line_end < 0 else line_end + 1
         line = raw[position : min(after, last)].rstrip(b"\r\n")

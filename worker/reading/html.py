@@ -139,7 +139,7 @@ class _Writer:
             if not self._cells:
                 self._newlines = min(self._newlines + 1, 3)
         elif tag in _BLOCKS or tag in _PARAGRAPHS:
-            self._line(2 if tag in _PARAGRAPHS else 1)
+            self._line(2 if tag in _PARAGRAPHS and not self._opens_row() else 1)
             self._pre += tag == "pre"
             if tag == "tr":
                 self._rows.append([0, 0])
@@ -152,6 +152,9 @@ class _Writer:
                 self._newlines = min(self._newlines, 1)
             self._pre -= tag == "pre"
             self._line(2 if tag in _PARAGRAPHS else 1)
+
+    def _opens_row(self) -> bool:
+        return bool(self._rows) and not self._rows[-1][1]
 
     def _line(self, newlines: int) -> None:
         # A block that merely opens a cell does not end the line of its row.
@@ -170,4 +173,4 @@ class _Writer:
         row[0] += 1
 
     def finish(self) -> str:
-        return _LONE_CELL.sub(r"\1", "".join(self._out))
+        return _LONE_CELL.sub(r"\1", "".join(self._out)).strip("\n")

@@ -8,6 +8,7 @@ from worker.reading.message import Part
 #: Our own mail carries this field, so that two desks never answer each other for ever.
 OWN = "x-tubepost"
 
+_KEYWORD = re.compile(r"[a-z-]{0,40}")
 _DAEMON = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)")
 _NO_REPLY = re.compile(
     r"^(?:no-?_?reply|do-?not-?reply|notifications?|alerts?|nicht-?antworten|ne-?pas-?repondre)\b[^@]{0,60}@"
@@ -31,7 +32,7 @@ def kind(root: Part, from_email: str, subject: str) -> str:
         return (
             "notification" if root.parameters.get("report-type", "").lower() == "disposition-notification" else "bounce"
         )
-    submitted = headers.plain("auto-submitted").partition(";")[0].strip()
+    submitted = (_KEYWORD.match(headers.plain("auto-submitted")) or [""])[0]
     if submitted == "auto-replied" or _is_auto_reply(headers, subject):
         return "auto_reply"
     if headers.plain("return-path") == "<>" or _DAEMON.match(from_email):

@@ -38,7 +38,7 @@ class Limits:
     unpacked_entries: int = 500
     #: Pages of a PDF, drawing operations on one page, rows of a spreadsheet.
     pages: int = 10
-    page_operations: int = 50_000
+    page_operations: int = 20_000
     rows: int = 1_000
     #: Characters of text kept of one attachment.
     attachment_text: int = 64 * 1024

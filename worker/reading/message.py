@@ -70,6 +70,7 @@ def parse(raw: bytes, limits: Limits) -> Structure:
         spans, whole = _split(part, limits.parts - count)
         structure.truncated |= not whole
         part.children = [_entity(raw, first, last, default, limits) for first, last in spans]
+        structure.broken |= not part.parameters.get("boundary")
         if not part.children:  # no boundary, or none that is there: what is inside must not vanish
             structure.broken = True
             part.type = "text/plain"
@@ -95,12 +96,15 @@ def _entity(raw: bytes, start: int, end: int, default: str, limits: Limits) -> P
 
 def _split(part: Part, most: int) -> tuple[list[tuple[int, int]], bool]:
     """(spans of the children, whether that is all of them). Without a boundary there are none."""
-    boundary = part.parameters.get("boundary", "").rstrip()
-    if not boundary:
-        return [], True
+    boundary = part.parameters.get("boundary", "").rstrip().encode("utf-8", "replace")
+    if not boundary or part.raw.find(b"--" + boundary, part.start, part.end) < 0:
+        found = _UNANNOUNCED.search(part.raw, part.start, min(part.end, part.start + 4096))
+        if found is None:
+            return [], True
+        boundary = found[1]
     spans: list[tuple[int, int]] = []
     opened: int | None = None
-    for at, after, last in _delimiters(part, b"--" + boundary.encode("utf-8", "replace")):
+    for at, after, last in _delimiters(part, b"--" + boundary):
         if at < 0 or (opened is not None and len(spans) >= most):
             return spans, False
         if opened is not None:
@@ -129,6 +133,8 @@ def _delimiters(part: Part, mark: bytes) -> Iterator[tuple[int, int, bool]]:
     yield -1, -1, True
 
 
+#: A line that must be a boundary, since a header field follows: for mail that announces none, or another.
+_UNANNOUNCED = re.compile(rb"^--(\S{1,70})\r?\n(?=[Cc]ontent-[A-Za-z-]{1,40}:)", re.MULTILINE)
 _REST = re.compile(rb"(--)?[ \t]{0,80}(\r?\n|\Z)")
 
 

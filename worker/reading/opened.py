@@ -7,6 +7,8 @@ see it; what they raise makes the file unread, nothing else.
 from collections.abc import Callable
 from io import BytesIO
 from itertools import islice
+from typing import Any
+from warnings import catch_warnings
 from zipfile import BadZipFile, ZipFile
 
 from worker.reading import charset
@@ -37,7 +39,8 @@ def open_texts(files: list[Attachment], limits: Limits) -> tuple[dict[int, str],
             all_read = False
             continue
         try:
-            text = reader(file.content, limits)
+            with catch_warnings(action="ignore"):  # they would quote the file on the error stream
+                text = reader(file.content, limits)
         except Exception:  # noqa: BLE001 - document libraries raise whatever a broken file leads them to
             all_read = False
             continue
@@ -125,10 +128,9 @@ def _cell(value: object) -> str:
 def _pdf(content: bytes, limits: Limits) -> str:
     import logging
 
-    from pypdf import PdfReader, filters
+    from pypdf import PdfReader, apply_configuration
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would quote the file in its warnings
-    filters.ZLIB_MAX_OUTPUT_LENGTH = limits.unpacked_bytes
     left = limits.page_operations
 
     def count(*_: object) -> None:
@@ -137,9 +139,20 @@ def _pdf(content: bytes, limits: Limits) -> str:
         if left < 0:
             raise _UnreadableError
 
-    reader = PdfReader(BytesIO(content), strict=False)
-    pages = islice(reader.pages, limits.pages)
-    return "\n".join(page.extract_text(visitor_operand_before=count) for page in pages)
+    most = limits.unpacked_bytes
+    bounds: dict[str, Any] = {
+        "zlib_maximum_output_length": most,
+        "lzw_maximum_output_length": most,
+        "run_length_maximum_output_length": most,
+        "array_based_stream_maximum_output_length": most,
+        "stream_decoding_work_maximum_length": 2 * most,
+        "stream_parsing_work_maximum_count": 4 * limits.page_operations,
+        "xform_maximum_invocations_per_extraction": 100,
+        "jbig2dec_binary": None,  # no other program is started
+    }
+    with apply_configuration(**bounds):
+        pages = islice(PdfReader(BytesIO(content), strict=False).pages, limits.pages)
+        return "\n".join(page.extract_text(visitor_operand_before=count) for page in pages)
 
 
 _READERS: dict[str, Callable[[bytes, Limits], str]] = {

@@ -29,8 +29,6 @@ _MONTHS = {
 #: Two-digit years up to this one are of this century (as POSIX has it), so that no clock is needed.
 PIVOT = 68
 _YEARS = range(1900, 2101)
-#: Candidates given to dateparser for one mail: about a millisecond each.
-MAX_FOREIGN = 3
 _FOREIGN_LANGUAGES = ["pt", "pl", "sv", "da", "nb", "fi", "cs", "hu", "ro", "tr", "ru", "uk"]
 
 _NUMERIC = re.compile(r"(?<![\d.,/-])(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{4}|\d{2})(?![\d/-])(?!\.\d)")
@@ -55,7 +53,7 @@ _ZONES = {
     "cest": "+02:00",
     "mesz": "+02:00",
 }
-_FOREIGN = re.compile(r"\d{1,2}\.?\s[^\W\d_]{3,12}(?:\s[^\W\d_]{2,3})?\s(?:19|20)\d\d")
+_FOREIGN = re.compile(r"\d{1,2}\.?\s([^\W\d_]{3,12})(?:\s[^\W\d_]{2,3})?\s(?:19|20)\d\d")
 
 
 def find(text: str, order: str | None) -> tuple[int, int, str] | None:
@@ -114,9 +112,12 @@ def _day(year: str, month: str | int, day: str) -> date | None:
 
 
 def _named(year: str, month: str, day: str) -> date | None:
-    plain = "".join(char for char in normalize("NFKD", month.casefold()) if not combining(char))
-    number = _MONTHS.get(plain)
+    number = _MONTHS.get(_folded(month))
     return _day(year, number, day) if number else None
+
+
+def _folded(word: str) -> str:
+    return "".join(char for char in normalize("NFKD", word.casefold()) if not combining(char))
 
 
 def _numeric(found: re.Match[str], order: str | None) -> date | None:
@@ -159,7 +160,7 @@ def _offset(zone: str | None) -> str:
 def find_foreign(text: str) -> tuple[int, int, str] | None:
     """As `find`, for dates with month names of further languages, by dateparser (slow to import, so last)."""
     found = _FOREIGN.search(text)
-    if found is None:
+    if found is None or _folded(found[1]) in _MONTHS:
         return None
     from dateparser import parse
 

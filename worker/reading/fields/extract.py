@@ -11,6 +11,7 @@ from worker.reading.fields.lexicon import Lexicon, language_of, lexicon
 from worker.reading.fields.patterns import matches
 from worker.reading.fields.tables import table_at
 from worker.reading.fields.values import Hint, Value, ambiguous, find
+from worker.reading.fields.words import tokens_of
 from worker.reading.rules import FieldRule
 from worker.reading.text import Utf16
 
@@ -124,7 +125,7 @@ def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> 
     text = source.text[candidate.start : candidate.end]
     if rule.pattern is None:
         value = find(rule, text, hint)
-        if value is not None and not (candidate.strict and value.start > 0):
+        if value is not None and not (candidate.strict and not _fits_a_sentence(rule, candidate, text, value)):
             yield candidate.start + value.start, candidate.start + value.end, value.value
         return
     for first, last in matches(rule.pattern, text):
@@ -132,6 +133,16 @@ def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> 
         if value is not None and not (candidate.strict and first + value.start > 0):
             yield candidate.start + first + value.start, candidate.start + first + value.end, value.value
             return
+
+
+def _fits_a_sentence(rule: FieldRule, candidate: Candidate, text: str, value: Value) -> bool:
+    """Whether a value right after its label is meant: in "order 12 chairs" and "cost 3 times" it is not."""
+    if value.start > 0:
+        return False
+    raw = text[value.start : value.end]
+    if rule.type == "reference" and "number" not in tokens_of(candidate.label.label):
+        return len(raw) >= 5 and sum(char.isdigit() for char in raw) >= 3
+    return rule.type != "money" or any(char.isalpha() or char in "€$£¥" for char in raw)
 
 
 def _hint(rule: FieldRule, source: Source, candidate: Candidate) -> Hint:

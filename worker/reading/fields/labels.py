@@ -17,7 +17,7 @@ _SEPARATOR = re.compile(r"[ .*_]{0,10}(?:\(([^()\n]{0,30})\)[ .*_]{0,5})?[ ]{0,1
 _DASH = re.compile(r"[ ]{1,5}[-–—|][ ]{1,5}|[ .]{2,60}(?=\S)|[ ]?\|[ ]?")
 _PAREN = re.compile(r"[ .]{0,3}(?:\(([^()\n]{0,30})\))?[ .*_:]{0,5}$")
 _JOINT = re.compile(
-    r"(?:[ ]{0,3}(?:is|was|of|on|by|the"
+    r"\.?(?:[ ]{0,3}(?:is|was|of|on|by|the"
     r"|ist|war|vom|von|am|bis|lautet|beträgt|du|le|de|del|es|est|der|al|di|è|van)\b){0,2}"
     r"[ ]{1,3}",
     re.IGNORECASE,
@@ -108,12 +108,13 @@ class _Place:
         start = self._cell_end
         while start < self._line_end and self._text[start] in "\t ":
             start += 1
-        if start in self._others:
+        tab = self._text.find("\t", start, self._line_end)
+        stop = self._line_end if tab < 0 else tab
+        if self._is_label(start, stop):
             # A row of labels is the head of a table.
             yield from self._cell_below(confidence, remark)
-            return
-        stop = self._text.find("\t", start, self._line_end)
-        yield self._made(start, self._line_end if stop < 0 else stop, confidence, remark)
+        else:
+            yield self._made(start, stop, confidence, remark)
 
     def _cell_below(self, confidence: float, remark: str) -> Iterator[Candidate]:
         column = self._text.count("\t", self._line_start, self._cell_start)
@@ -127,7 +128,7 @@ class _Place:
 
     def _next_line(self, confidence: float, remark: str) -> Iterator[Candidate]:
         start, stop = self._line_below(self._line_end)
-        if start >= stop or any(start <= other < start + 3 for other in self._others):
+        if start >= stop or self._is_label(start, stop):
             return
         if _LABELLED.match(self._text, start, stop):
             return
@@ -136,6 +137,11 @@ class _Place:
             return
         tab = self._text.find("\t", start, stop)
         yield self._made(start, stop if tab < 0 else tab, confidence - (0.05 if said else 0.2), remark)
+
+    def _is_label(self, start: int, stop: int) -> bool:
+        """Whether a label fills a cell or line, so that it is no value: in "PO-5502" the label "PO" does not."""
+        other = self._others.get(start)
+        return other is not None and not self._text[other.end : stop].strip(" .:*")
 
     def _is_heading(self, start: int, stop: int) -> bool:
         """A label without a colon names the short line right below it; a wrapped sentence does not."""

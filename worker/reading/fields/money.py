@@ -9,7 +9,8 @@ _SYMBOL_NAMES = """
     € EUR £ GBP $ USD ¥ JPY ￥ JPY 円 JPY ₹ INR ₩ KRW ₽ RUB ₺ TRY ₪ ILS ₴ UAH
     zł PLN kč CZK ft HUF fr. CHF sfr. CHF sfr CHF us$ USD usd$ USD a$ AUD au$ AUD c$ CAD ca$ CAD nz$ NZD
     s$ SGD hk$ HKD r$ BRL mx$ MXN rs. INR euro EUR euros EUR dollars USD dollar USD pounds GBP francs CHF
-    franken CHF kr - kr. -
+    franken CHF kr - kr. - руб RUB руб. RUB р. RUB р RUB грн UAH грн. UAH lei RON leu RON лв BGN лв. BGN tl TRY
+    kd KWD rm MYR rs INR zl PLN nt$ TWD nis ILS
 """
 _SYMBOLS = dict(zip(_SYMBOL_NAMES.split()[::2], _SYMBOL_NAMES.split()[1::2], strict=True))
 _CODE_NAMES = """
@@ -30,6 +31,13 @@ _BEFORE = re.compile(rf"([-−]?)\s?(?:(?<![A-Za-z])([A-Z]{{3}})|((?:{_NAMES})))
 _AFTER = re.compile(rf"\s?(?:([A-Z]{{3}})(?![A-Za-z])|((?:{_NAMES}))(?![A-Za-z]))", re.IGNORECASE)
 _BROKEN_AFTER = re.compile(r"(?<=[.,])\s\d{2}(?!\d)|[€$£¥]\d|\xa0\d")
 _BROKEN_BEFORE = re.compile(r"\d(?:[.,]\s|\xa0|[€$£¥])$")
+#: A number without a currency is an amount only at the start and not before a word: "3 items", "see invoice 4711".
+_STANDS_ALONE = re.compile(
+    r"[\s~≈:=*+(]*(?:(?:ca|circa|about|approx|approximately|env|environ|aprox|rund)\.?\s?)?", re.IGNORECASE
+)
+_WORD_AFTER = re.compile(
+    r"\s{0,3}(?!net\b|gross\b|brutto\b|netto\b|incl|inkl|excl|zzgl|ttc\b|ht\b)[^\W\d_]", re.IGNORECASE
+)
 _PERCENT = re.compile(r"\s?(?:%|percent|Prozent|pour ?cent)", re.IGNORECASE)
 
 
@@ -47,7 +55,8 @@ def find(text: str, default: str | None, mark: str | None) -> tuple[int, int, di
         start, end, value, named = amount
         if named:
             return start, end, value
-        bare = bare or (start, end, value)
+        if bare is None and _STANDS_ALONE.fullmatch(text[:start]) and not _WORD_AFTER.match(text, end):
+            bare = start, end, value
     return bare
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 #: A number with its separators; sign, currency and unit are looked at by the caller.
 NUMBER = re.compile(
-    r"(?<![\d.,])[-+−]?\s?(?:\d{1,3}(?:[ '’`]\d{3}){1,6}|\d[\d.,]{0,30})(?:[.,]\d{1,20}|[.,][-–—]{1,2})?", re.ASCII
+    r"(?<![\d.,])[-+−]?\s?(?:\d{1,3}(?:[ '’`]\d{3}){1,6}|\d[\d.,]{0,30})(?:[.,]\d{1,20}|(?<=[.,])[-–—]{1,2})?", re.ASCII
 )
 #: Digits in a number.
 MAX_DIGITS = 25

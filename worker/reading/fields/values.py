@@ -77,7 +77,12 @@ def _name(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
         return None
     letters = sum(char.isalpha() for char in value.value)
     digits = sum(char.isdigit() for char in value.value)
-    return value if letters >= 2 and letters > 2 * digits and len(value.value.split()) <= 12 else None
+    if letters < 2 or letters <= 2 * digits:
+        return None
+    words = value.value.split()
+    capital = sum(word[0].isupper() for word in words)
+    # Names of more than four words have capitals; a sentence ("we would like to …") has not.
+    return value if len(words) <= 4 or (len(words) <= 12 and 2 * capital >= len(words)) else None
 
 
 def _reference(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
@@ -93,6 +98,8 @@ def _reference(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
     if found is None or len(found[1]) > MAX_REFERENCE or text[found.end() : found.end() + 1] == "@":
         return None
     word = found[1]
+    if len(word) < 4 and word.isdigit() and text[found.end() : value.end].strip()[:1].isalpha():
+        return None  # "12 chairs"
     alone = found.end() >= value.end
     if any(char.isdigit() for char in word) or (alone and len(word) >= 4 and word.isupper()):
         return Value(found.start(1), found.end(1), word)

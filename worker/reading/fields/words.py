@@ -14,7 +14,7 @@ _ENDINGS = ("snummer", "nummer", "nr")
 @lru_cache(maxsize=20_000)
 def folded(word: str) -> tuple[str, ...]:
     """One word of a text as one or two tokens: `Policennr` → (`policen`, `number`)."""
-    plain = "".join(char for char in normalize("NFKD", word[:60].casefold()) if not combining(char)).replace(" ", "")
+    plain = "".join(char for char in normalize("NFKD", word[:60]).casefold() if not combining(char)).replace(" ", "")
     if plain in _NUMBER:
         return ("number",)
     for ending in _ENDINGS:
