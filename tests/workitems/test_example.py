@@ -1,0 +1,44 @@
+"""`tubepost.example.toml` is the documentation of the settings: it must be complete and true."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.support.program import PROJECT
+from workitems.settings import DemoSettings, FieldSettings, MailboxSettings, Section, Settings
+
+TEXT = (PROJECT / "tubepost.example.toml").read_text()
+
+#: Every setting, said: the comment signs before names and tables taken away, and one of two that exclude each other.
+SAID = "\n".join(
+    line
+    for line in re.sub(r"^#(?=[a-z_]+ = |\[)", "", TEXT, flags=re.MULTILINE).splitlines()
+    if not re.match(r"(password|secret) = ", line)
+)
+
+
+def test_the_example_is_good_as_it_stands_and_with_every_line_said() -> None:
+    Settings.model_validate(tomllib.loads(TEXT))
+    Settings.model_validate(tomllib.loads(SAID))
+
+
+@pytest.mark.parametrize("section", [*Settings.model_fields])
+def test_every_setting_is_in_the_example(section: str) -> None:
+    model = {"mailboxes": MailboxSettings, "fields": FieldSettings}.get(
+        section, Settings.model_fields[section].annotation
+    )
+    if model is DemoSettings:  # is set by `run.py demo` alone
+        return
+    names = model.model_fields if isinstance(model, type) and issubclass(model, Section) else [section]
+    missing = [name for name in names if not re.search(rf"^#?{name} = ", TEXT, re.MULTILINE)]
+    assert missing == []
+
+
+def test_the_defaults_in_the_example_are_those_of_the_program() -> None:
+    said = tomllib.loads(SAID)
+    invented = {"token", "url", "origins", "proxies", "secret_file", "name"}
+    for section in ("redis", "server", "stream", "intake", "worker"):
+        defaults = Settings().model_dump()[section]
+        told = {name: value for name, value in said[section].items() if name not in invented}
+        assert told == {name: defaults[name] for name in told}
