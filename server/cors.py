@@ -1,7 +1,7 @@
 """Which other sites may call (Fetch Standard, CORS protocol): an explicit list, never `*`."""
 
 METHODS = "GET, POST, PATCH"
-REQUEST_HEADERS = "Authorization, Last-Event-ID, If-Match, X-XSRFToken, Content-Type"
+REQUEST_HEADERS = "Authorization, Last-Event-ID, If-Match, X-XSRFToken, Content-Type, X-Tubepost-Client"
 EXPOSED = "Retry-After, ETag"
 
 #: Seconds that a browser may remember a preflight.
