@@ -10,12 +10,21 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic import model_validator as after_all
 
 from workitems.errors import SettingsError
@@ -32,6 +41,14 @@ _SECRET_WORDS = ("password", "secret", "token", "url", "key")
 _LONGEST_SOCKET = 100
 
 
+def _plain_name(name: str) -> str:
+    """Mailboxes and fields are parts of Redis keys, beside statuses, and of names in the environment."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name) or name in STATUSES:
+        accepted = f"1 to 64 of a-z, 0-9, _ and -, and none of {', '.join(STATUSES)}"
+        raise ValueError(f"the name {name!r:.80}: a name is {accepted}")
+    return name
+
+
 class Section(BaseModel):
     """A table of the file. Unknown names are errors, and no error ever carries the input."""
 
@@ -45,6 +62,13 @@ class RedisSettings(Section):
     url: SecretStr | None = None
     #: Seconds that a command may take.
     timeout: float = Field(5.0, gt=0, le=60)
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
 
 
 class StreamSettings(Section):
@@ -104,7 +128,7 @@ class IntakeSettings(Section):
     #: Bytes of a mail that is taken whole; above it the headers alone are read.
     largest: int = Field(50 * 1024 * 1024, ge=64 * 1024)
     #: The mailbox under which posted mail is filed when its sender names none.
-    mailbox: str = "intake"
+    mailbox: Annotated[str, AfterValidator(_plain_name)] = "intake"
 
 
 class WorkerSettings(Section):
@@ -122,6 +146,17 @@ class WorkerSettings(Section):
     abandoned: float = Field(60.0, ge=1)
 
 
+def _start(value: Any) -> Any:
+    if value in ("now", "all"):
+        return value
+    if isinstance(value, date):
+        return value.date() if isinstance(value, datetime) else value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be 'now', 'all' or a date such as 2026-03-01") from None
+
+
 class MailboxSettings(Section):
     """One mailbox that is watched."""
 
@@ -134,7 +169,7 @@ class MailboxSettings(Section):
     #: A file of certificates to trust instead of the system's.
     ca_file: Path | None = None
     folder: str = "INBOX"
-    start: Literal["now", "all"] | date = "now"
+    start: Annotated[Literal["now", "all"] | date, BeforeValidator(_start)] = "now"
     after: Literal["leave"] = "leave"
     #: Seconds between full checks; IDLE is only a hint.
     poll: float = Field(60.0, ge=1, le=3600)
@@ -227,10 +262,7 @@ class Settings(Section):
     @classmethod
     def _names_are_plain(cls, tables: dict[str, Any]) -> dict[str, Any]:
         for name in tables:
-            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name) or name in STATUSES:
-                raise ValueError(
-                    f"the name {name!r}: a name is 1 to 64 of a-z, 0-9, _ and -, and none of {', '.join(STATUSES)}"
-                )
+            _plain_name(name)
         return tables
 
     @property
@@ -268,10 +300,13 @@ def read_secret(value: SecretStr | None, file: Path | None, name: str) -> str:
     if file is None:
         raise SettingsError(f"{name}: not set; give the secret or the file that holds it")
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        secret = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise SettingsError(f"{name}: {file} cannot be read: {reason}") from None
+    if not secret:
+        raise SettingsError(f"{name}: {file} is empty")
+    return secret
 
 
 def load(environ: Mapping[str, str] = os.environ, *, file: Path | None = None) -> Settings:
@@ -335,20 +370,21 @@ def _sentence(detail: Any, where: dict[str, str]) -> str:
         return f"{shown}: no such setting{_meant(path[-1], _accepted(path[:-1]))}"
     if detail["type"] == "missing":
         return f"{shown}: must be set"
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{shown}: must be a table of settings"  # what stands there instead may be an address with its password
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     found = detail.get("input")
-    secret = any(word in path[-1] for word in _SECRET_WORDS if path)
+    secret = any(word in path[-1] for word in _SECRET_WORDS if path) or "://" in str(found)
     seen = f", found {found!r:.80}" if isinstance(found, str | int | float) and not secret else ""
     return f"{shown}: {'must be ' if detail['msg'].startswith('Input should be') else ''}{message}{seen}"
 
 
 def _accepted(path: list[str]) -> list[str]:
-    """Names that the table at *path* accepts."""
-    model: Any = Settings
+    """Names that the table at *path* accepts. Names of mailboxes and fields are the operator's own."""
+    table: Any = Settings
     for part in path:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
-        model = {"mailboxes": MailboxSettings, "fields": FieldSettings}.get(part, field.annotation if field else model)
-    return list(model.model_fields)
+        table = get_args(table)[1] if get_origin(table) is dict else table.model_fields[part].annotation
+    return list(table.model_fields)
 
 
 def _meant(name: str, accepted: Any) -> str:
