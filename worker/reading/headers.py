@@ -39,10 +39,14 @@ class Headers:
     fields: list[tuple[str, bytearray]] = field(default_factory=list)
     broken: bool = False
     truncated: bool = False
+    _first: dict[str, bytearray] = field(default_factory=dict)
 
     def raw(self, name: str) -> bytes | None:
         """Value of the first field of that name."""
-        return next((bytes(value) for key, value in self.fields if key == name), None)
+        if len(self._first) == 0 and self.fields:
+            self._first.update(reversed(self.fields))  # the first of a name is the last to be put in
+        value = self._first.get(name)
+        return None if value is None else bytes(value)
 
     def text(self, name: str) -> str:
         """Decoded value of the first field of that name on one line, "" when absent."""

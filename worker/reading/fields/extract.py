@@ -119,8 +119,8 @@ def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> 
         if table := table_at(source.text, candidate.label, end):
             yield table.start, table.end, table.rows
         return
-    if candidate.strict and rule.type in {"text", "name"}:
-        return  # a sentence goes on in any way: only what has a form of its own is a value there
+    if candidate.strict and not _may_fit_a_sentence(rule, source.text[candidate.start : candidate.start + 24]):
+        return
     hint = _hint(rule, source, candidate)
     text = source.text[candidate.start : candidate.end]
     if rule.pattern is None:
@@ -133,6 +133,13 @@ def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> 
         if value is not None and not (candidate.strict and first + value.start > 0):
             yield candidate.start + first + value.start, candidate.start + first + value.end, value.value
             return
+
+
+def _may_fit_a_sentence(rule: FieldRule, beginning: str) -> bool:
+    """A cheap look at a sentence that goes on behind a label: text and names have no form of their own there."""
+    if rule.type in {"text", "name"}:
+        return False
+    return rule.type == "email" or rule.pattern is not None or any(map(str.isdigit, beginning))
 
 
 def _fits_a_sentence(rule: FieldRule, candidate: Candidate, text: str, value: Value) -> bool:

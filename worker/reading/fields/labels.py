@@ -43,6 +43,8 @@ class Candidate:
 def candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterator[Candidate]:
     """Candidates between two offsets of a text, in the order of their labels."""
     found = lexicon.labels(text, start, end)
+    if not found:
+        return
     colons = {label.start for label in found if _SEPARATOR.match(text, label.end, end)}
     for place, label in enumerate(found):
         following = next((other.start for other in found[place + 1 : place + 6] if other.start in colons), end)

@@ -1,10 +1,10 @@
 """All labels of a set of rules as one tree of tokens: finding them costs the same for one rule as for a hundred."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from worker.reading.fields.words import folded, tokens_of, words_of
+from worker.reading.fields.words import find_words, folded, tokens_of, words_of
 from worker.reading.rules import FieldRule
 from worker.reading.vocabulary import GENERAL_FIELDS
 
@@ -91,20 +91,27 @@ class Lexicon:
 
     def labels(self, text: str, start: int, end: int) -> list[Label]:
         """Labels between two offsets, the longest at each place, in order, not overlapping."""
-        begins = self._begins
-        words = list(words_of(text, start, end))
+        begins = self._begins.__getitem__
         out: list[Label] = []
+        while start < end and len(out) < MAX_LABELS:
+            newline = text.find("\n", start, end)
+            stop = end if newline < 0 else newline
+            # Most lines hold no label: they cost one look for each word and no positions.
+            if any(map(begins, find_words(text, start, stop))):
+                out += self._labels_of_line(text, start, stop)
+            start = stop + 1
+        return out
+
+    def _labels_of_line(self, text: str, start: int, end: int) -> Iterator[Label]:
+        words = list(words_of(text, start, end))
         taken = 0
         for place, word in enumerate(words):
-            if not begins[word[0]] or place < taken:
+            if place < taken or not self._begins[word[0]]:
                 continue
             found = self._longest(text, words, place)
             if found is not None:
                 label, taken = found
-                out.append(label)
-                if len(out) >= MAX_LABELS:
-                    break
-        return out
+                yield label
 
     def _longest(self, text: str, words: list, place: int) -> tuple[Label, int] | None:  # type: ignore[type-arg]
         level = self._root

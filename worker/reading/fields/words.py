@@ -28,6 +28,10 @@ def tokens_of(label: str) -> tuple[str, ...]:
     return tuple(token for word in _WORD.findall(label) for token in folded(word))
 
 
+#: (text, start, end) → its words without their places.
+find_words = _WORD.findall
+
+
 def words_of(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
     """The words between two offsets of a text."""
     return _WORD.finditer(text, start, end)
