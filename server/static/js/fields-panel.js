@@ -6,15 +6,22 @@ import { isTable, sentence, valueText, visible } from "./format.js";
 
 /** @param show called with (evidence | null, scroll) */
 export function fieldsPanel(item, show) {
+  let chosen = null;
+  // What was chosen stays shown: scrolling to it takes the field away from under the pointer.
+  const told = (evidence, choose) => {
+    if (choose) chosen = evidence;
+    show(evidence ?? chosen, choose);
+  };
   const fields = Object.entries(item.extracted_fields ?? {});
   if (!fields.length) return element("p", { class: "none" }, "No fields were found in this mail.");
-  return element("dl", { class: "fields" }, fields.map(([name, value]) => field(item, name, value, show)));
+  return element("dl", { class: "fields" }, fields.map(([name, value]) => field(item, name, value, told)));
 }
 
 function field(item, name, value, show) {
-  const evidence = item.evidence?.[name];
+  const corrected = name in (item.corrections ?? {});
+  const evidence = corrected ? null : item.evidence?.[name];
   const shown = isTable(value) ? table(value) : element("bdi", {}, valueText(value));
-  const told = evidence ? whence(item, evidence) : null;
+  const told = evidence ? whence(item, evidence) : corrected && element("span", { class: "quote" }, "corrected by hand");
   const content = [element("span", { class: "value" }, shown), told];
   const label = element("dt", {}, sentence(visible(name)));
   if (!evidence) return element("div", { class: "field" }, label, element("dd", {}, content));

@@ -11,10 +11,13 @@ export function historyList(item) {
     element("time", { datetime: step.at, title: fullTime(step.at) }, rowTime(step.at)), " ", element("bdi", {}, stepWords(step)))));
 }
 
+// Steps that reading the mail makes; all others are people's.
+const READING = ["created", "reading"];
+
 /** The last thing that a person did: {who, words}, or null. */
 export function lastChange(item) {
-  const step = item?.history?.at(-1);
-  return step && step.field !== "item" ? { who: step.who, words: stepWords(step) } : null;
+  const step = item?.history?.findLast(({ field }) => !READING.includes(field));
+  return step ? { who: step.who, words: stepWords(step) } : null;
 }
 
 export function stepWords({ who, field, before, after }) {
@@ -23,6 +26,7 @@ export function stepWords({ who, field, before, after }) {
   if (field === "assignee" && !after) return before === who ? `${name} released it` : `${name} took it from ${visible(before)}`;
   if (field === "assignee") return after === who ? `${name} took it` : `${name} assigned it to ${visible(after)}`;
   if (field?.startsWith("fields.")) return `${name} corrected ${sentence(field.slice(7)).toLowerCase()}`;
-  if (field === "item" || !field) return after ? `${name}: ${visible(after)}` : `${name} read it`;
+  if (field === "created") return `Arrived as ${visible(after)}`;
+  if (field === "reading") return "The mail was read again";
   return `${name} changed ${sentence(visible(field)).toLowerCase()}`;
 }

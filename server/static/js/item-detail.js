@@ -2,6 +2,7 @@
 
 import { ItemActions } from "./actions.js";
 import * as api from "./api.js";
+import { conversation } from "./conversation.js";
 import { element, find, mark } from "./element.js";
 import { fieldsPanel } from "./fields-panel.js";
 import { flagWord, fullTime, kindWord, sender, size, subject, visible } from "./format.js";
@@ -88,6 +89,7 @@ export class ItemDetail extends EventTarget {
         title, letterhead(item), chips(item), this.#actions.element),
       element("div", { class: "body" },
         element("section", { class: "facts" }, element("h3", {}, "Fields"), this.#parts.fields, ...attachments(item),
+          conversation(item, (id) => this.dispatchEvent(new CustomEvent("open", { detail: id }))),
           element("h3", {}, "History"), this.#parts.history),
         mail.element)));
     mail.show(null);
@@ -110,8 +112,8 @@ function letterhead(item) {
   const address = item.from_name && item.from_email ? ` <${visible(item.from_email)}>` : "";
   const to = item.to?.length ? ` to ${item.to.slice(0, 3).map(visible).join(", ")}${item.to.length > 3 ? " …" : ""}` : "";
   return element("p", { class: "letterhead" },
-    element("bdi", { class: "from" }, element("b", {}, sender(item)), address), element("bdi", {}, to), " · ",
-    element("time", { datetime: item.created_at }, fullTime(item.created_at)), ` · ${visible(item.mailbox)}`);
+    element("bdi", { class: "from" }, element("b", {}, sender(item)), address), element("bdi", {}, to), element("br"),
+    element("time", { datetime: item.created_at }, fullTime(item.created_at)), ` · mailbox ${visible(item.mailbox)}`);
 }
 
 function chips(item) {

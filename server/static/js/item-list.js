@@ -96,6 +96,7 @@ export class ItemList extends EventTarget {
     this.#sweep();
     this.#scroller.scrollTop = 0;
     this.#seen();
+    this.#stop(this.rows.get(this.rows.ids[0]));
   }
 
   /** Focus the row that one goes on from. */
@@ -159,6 +160,7 @@ export class ItemList extends EventTarget {
   }
 
   #seen() {
+    if (this.#scroller.scrollTop === 0) this.#unseen.clear();
     for (const id of this.#unseen) if (this.rows.visible(id)) this.#unseen.delete(id);
     this.#drawPill();
   }

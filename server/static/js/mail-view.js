@@ -20,7 +20,7 @@ export class MailView {
     this.#item = item;
     this.#text = this.#textView();
     this.#frame = element("div", { class: "html", hidden: true });
-    this.#buttons = ["Text", "HTML"].map((name) =>
+    this.#buttons = (item.has_html ? ["Text", "HTML"] : ["Text"]).map((name) =>
       element("button", { "aria-pressed": String(name === "Text"), onclick: () => this.choose(name) }, name));
     const original = element("a", { href: itemUrl(item.id, "/raw"), download: true, class: "quiet" }, "Original (.eml)");
     this.element = element("section", { class: "mail", "aria-label": "Mail" },

@@ -122,6 +122,7 @@ function open(id) {
 }
 
 list.addEventListener("open", (event) => open(event.detail));
+detail.addEventListener("open", (event) => open(event.detail));
 detail.addEventListener("close", () => open(null));
 filters.addEventListener("choose", ({ detail: { status, mailbox } }) => show(status, mailbox));
 queue.addEventListener("changed", drawList);

@@ -57,9 +57,11 @@ export class Queue extends EventTarget {
     const { status, mailbox, floor } = this.view;
     const view = (this.view = new View(status, mailbox));
     const found = new Set();
-    for (const each of view.statuses) await this.#again(each, floor, found);
+    const heads = [];
+    for (const each of view.statuses) heads.push(await this.#again(each, floor, found));
     if (generation !== this.#generation) return;
-    const lost = view.select(this.items.all()).filter((item) => !found.has(item.id));
+    const [head] = heads.sort(compareCursors);
+    const lost = view.select(this.items.all()).filter(({ id }) => !found.has(id) && !this.items.isLater(id, head));
     for (const { id } of lost) this.items.remove(id, "");
     this.#list.remove(lost.map((item) => item.id));
     this.#list.arrive(this.#missing());
@@ -139,15 +141,18 @@ export class Queue extends EventTarget {
     return page;
   }
 
-  /** A list from its top down to `floor`, or as far as a reload goes. */
+  /** A list from its top down to `floor`, or as far as a reload goes. @returns the head of its first page */
   async #again(status, floor, found) {
     let before = "";
+    let head = null;
     for (let n = 0; n < RELOAD; n += 1) {
       const page = await this.#page(status, this.view.mailbox, before, n ? 200 : PAGE);
       for (const item of page.items) found.add(item.id);
       before = page.next;
-      if (before === null || Number(before) <= floor) return;
+      head ??= page.head;
+      if (before === null || Number(before) <= floor) break;
     }
+    return head;
   }
 
   #tell(name, detail) {

@@ -8,9 +8,9 @@ const SHOWN_FLAGS = ["needs_review", "oversized", "missing_required"];
 export function makeRow(item) {
   const parts = {};
   const part = (name, tag = "span", attributes = {}) => (parts[name] = element(tag, { class: name, ...attributes }));
-  const cell = element("div", { role: "gridcell", class: "cell" },
-    part("shape", "span", { "aria-hidden": "true" }), part("sender", "bdi"), part("when", "time"),
-    part("subject", "bdi"), part("marks"), part("reference"), part("preview", "bdi"), part("assignee"));
+  const line = element("div", { class: "third" }, part("marks"), part("preview", "bdi"), part("reference"));
+  const cell = element("div", { role: "gridcell", class: "cell" }, part("shape", "span", { "aria-hidden": "true" }),
+    part("sender", "bdi"), part("when", "time"), part("subject", "bdi"), part("assignee"), line);
   const row = element("div", { role: "row", class: "row", tabindex: "-1", "data-id": item.id }, cell);
   row.parts = parts;
   updateRow(row, item);
@@ -35,7 +35,7 @@ export function updateRow(row, item, note = "") {
   const marks = marksOf(item);
   if (parts.marks.dataset.of !== marks.join()) {
     parts.marks.dataset.of = marks.join();
-    parts.marks.replaceChildren(...marks.map((word) => element("span", { class: "chip" }, word)));
+    parts.marks.replaceChildren(...marks.map((word) => element("span", { class: /^\d/.test(word) ? "chip files" : "chip" }, word)));
   }
   mark(row, "aria-label", name(item, note));
 }
@@ -45,7 +45,7 @@ function marksOf(item) {
   const kind = kindWord(item.kind);
   if (kind) marks.push(kind);
   if (item.test) marks.push("test");
-  if (item.attachments?.length) marks.push(`📎 ${item.attachments.length}`);
+  if (item.attachments?.length) marks.push(String(item.attachments.length));
   return marks;
 }
 

@@ -32,6 +32,11 @@ export class Items {
     return known ? "changed" : "new";
   }
 
+  /** Whether the last that was told of an item is later than a cursor. */
+  isLater(id, cursor) {
+    return compareCursors(this.#told.get(id) ?? "", cursor) > 0;
+  }
+
   /** @returns whether the item was known */
   remove(id, cursor) {
     this.#told.set(id, cursor);

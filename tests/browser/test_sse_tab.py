@@ -1,0 +1,54 @@
+"""The tab "SSE Test" in Chromium before the real server."""
+
+from playwright.async_api import expect
+
+from server.context import Context
+from tests.browser.conftest import Open
+from tests.browser.test_queue import publish
+
+
+async def test_it_shows_heartbeats_and_measures_a_test_item(open_page: Open) -> None:
+    page = await open_page("/?tab=sse")
+    await expect(page.locator("[data-fact='Last heartbeat']")).to_contain_text("ago")
+    await expect(page.locator(".lines [data-event=heartbeat]").first).to_be_visible()
+    await page.click("text=Send test item")
+    await expect(page.locator(".outcome")).to_contain_text("came back on the stream after")
+    await expect(page.locator(".lines [data-event=new_workitem]")).to_have_count(1)
+    await expect(page.locator("[data-fact=Events]")).to_contain_text("new_workitem 1")
+    await page.click("#tab-queue")
+    await expect(page.locator(".row[data-test]")).to_have_count(1)
+
+
+async def test_a_dropped_connection_comes_back_where_it_was(open_page: Open, context: Context) -> None:
+    page = await open_page("/?tab=sse")
+    await page.click("text=Drop connection")
+    await expect(page.locator(".lines")).to_contain_text("the connection was dropped by hand")
+    await publish(context, 1)
+    await expect(page.locator(".lines [data-event=new_workitem]")).to_have_count(1)
+    await expect(page.locator("[data-fact=Reconnects]")).to_have_text("1")
+    await expect(page.locator("[data-fact=Resets]")).to_have_text("0")
+
+
+async def test_an_unknown_cursor_is_reset_and_the_list_never_goes_blank(open_page: Open, context: Context) -> None:
+    await publish(context, 3)
+    page = await open_page("/?tab=sse")
+    await page.evaluate(
+        """() => {
+          window.fewest = Infinity;
+          const count = () => { fewest = Math.min(fewest, document.querySelectorAll(".row").length); };
+          new MutationObserver(count).observe(document.querySelector("#list"), { childList: true, subtree: true });
+        }"""
+    )
+    await page.click("text=unknown cursor")
+    await expect(page.locator("[data-fact=Resets]")).to_have_text("1")
+    await publish(context, 1, prefix="After", minute=5)
+    await page.click("#tab-queue")
+    await expect(page.locator(".row")).to_have_count(4)
+    assert await page.evaluate("fewest") >= 3
+
+
+async def test_where_test_items_are_not_allowed_it_says_so(open_page: Open, context: Context) -> None:
+    object.__setattr__(context.settings.server, "test_items", False)
+    page = await open_page("/?tab=sse")
+    await expect(page.locator("text=Send test item")).to_be_disabled()
+    await expect(page.locator(".outcome")).to_contain_text("does not allow test items")
