@@ -125,7 +125,8 @@ PATHS: Json = {
     "/sse/workitems": {"get": _operation(
         "The stream of events (text/event-stream): unnamed messages, each a JSON envelope with `event`", "read",
         {200: _other("Events for as long as both want.", "text/event-stream")}, (422, 429),
-        parameters=_STREAM_FILTERS)},
+        parameters=_STREAM_FILTERS),
+        "head": _operation("The stream's headers without the stream", "read", {200: _other("Headers alone.")})},
     "/api/stats": {"get": _operation("Streams, events and lag of the server processes", "read",
                                      {200: _json("Counters.", "Anything")})},
     "/api/openapi.json": {"get": _operation("This description", None, {200: _json("OpenAPI 3.1.", "Anything")})},

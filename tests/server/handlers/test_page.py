@@ -1,0 +1,70 @@
+"""The page and its files."""
+
+from pathlib import Path
+
+import pytest
+
+from server.context import Context
+from server.handlers.page import STATIC, version
+from tests.server.conftest import TOKEN
+from tests.server.handlers.conftest import Call, cookie_header, cookies, error
+
+
+async def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(call: Call) -> None:
+    response = await call("GET", "/?tab=sse&x=%2F", token=None)
+    assert (response.code, response.headers["Location"]) == (303, "/login?next=%2F%3Ftab%3Dsse%26x%3D%252F")
+
+
+async def test_the_page_runs_no_script_but_its_own_files(call: Call, context: Context) -> None:
+    session = context.auth.sign_in_by_token(TOKEN) or ""
+    response = await call("GET", "/", token=None, headers=cookie_header(tubepost_session=session))
+    assert response.code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=UTF-8"
+    policy = response.headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "trusted-types 'none'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert b"{{" not in response.body
+    assert f"/static/{version()}/".encode() in response.body
+    assert "_xsrf" in cookies(response)
+
+
+async def test_files_of_this_version_are_kept_for_ever_others_are_not(call: Call) -> None:
+    now = await call("GET", f"/static/{version()}/js/stream.js", token=None)
+    then = await call("GET", "/static/000000000000/js/stream.js", token=None)
+    assert now.body == then.body == (STATIC / "js/stream.js").read_bytes()
+    assert now.headers["Content-Type"].startswith(("text/javascript", "application/javascript"))
+    assert now.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert then.headers["Cache-Control"] == "no-cache"
+    again = await call("GET", f"/static/{version()}/js/stream.js", headers={"If-None-Match": now.headers["Etag"]})
+    assert again.code == 304
+
+
+async def test_the_streams_client_has_an_address_that_stays(call: Call) -> None:
+    response = await call("GET", "/static/js/stream.js", token=None)
+    assert response.code == 200
+    assert response.headers["Cache-Control"] == "public, max-age=300"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert (await call("HEAD", "/static/js/stream.js", token=None)).headers["Content-Length"] == str(len(response.body))
+    assert (await call("GET", "/static/js/stream.d.ts", token=None)).headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "js", "../app.py", "%2e%2e/app.py", "js/..%2f..%2fapp.py", "//etc/passwd"]
+)
+async def test_nothing_outside_the_folder_is_a_file(call: Call, path: str) -> None:
+    response = await call("GET", f"/static/{version()}/{path}", token=None)
+    assert error(response)[0] in (403, 404)
+
+
+def test_a_version_changes_with_every_file(tmp_path: Path) -> None:
+    seen = set()
+    for name, text in [("a.js", "1"), ("a.js", "2"), ("b.js", "2"), ("b/c.css", "")]:
+        folder = tmp_path / str(len(seen))
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(text)
+        seen.add(version(folder))
+    assert len(seen) == 4
+    assert all(len(found) == 12 for found in seen)
