@@ -1,5 +1,6 @@
 """The connection to Redis: every time-out explicit, one shape of answers, one error when it is away."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -32,16 +33,9 @@ _AWAY = (
     exceptions.ClusterDownError,
     OSError,
 )
-_AWAY_CODES = (
-    "OOM",
-    "READONLY",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOREPLICAS",
-    "UNBLOCKED",
-    "TRYAGAIN",
-    "CLUSTERDOWN",
+#: The same as the first word of an error, or of one that a script met (Redis 6 tells it behind a colon).
+_AWAY_CODE = re.compile(
+    r"(?:^|: -?)(?:OOM|READONLY|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|UNBLOCKED|TRYAGAIN|CLUSTERDOWN)\b"
 )
 
 
@@ -71,7 +65,7 @@ def available() -> Iterator[None]:
     except _AWAY as error:
         raise StoreUnavailableError(f"Redis cannot serve: {_reason(error)}") from error
     except exceptions.ResponseError as error:
-        if any(code in str(error) for code in _AWAY_CODES):
+        if _AWAY_CODE.search(str(error)):
             raise StoreUnavailableError(f"Redis cannot serve: {_reason(error)}") from error
         raise
 
