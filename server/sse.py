@@ -21,7 +21,7 @@ _FORBIDDEN = re.compile(rb"[\r\n\0]")
 
 def message(data: bytes, *, cursor: Cursor | None = None) -> bytes:
     """One message. A line end inside *data* cannot break out of it: it becomes a further `data:` line."""
-    lines = data.replace(b"\0", b"").splitlines() if _FORBIDDEN.search(data) else (data,)
+    lines = data.replace(b"\0", b"").splitlines() or [b""] if _FORBIDDEN.search(data) else (data,)
     head = b"id: %d-%d\n" % (cursor.epoch, cursor.n) if cursor else b""
     return head + b"".join(b"data: %s\n" % line for line in lines) + b"\n"
 
