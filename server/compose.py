@@ -14,8 +14,11 @@ from server.headers import mailbox, parameter, structured, unstructured
 #: Fields that describe the body that a gateway had, not the one that is composed here.
 _BODY_FIELDS = ("mime-version", "content-")
 
-#: Characters of base64 a line (RFC 2045 §6.8), and the octets that they hold.
-_OCTETS = 57
+#: A line of base64 (RFC 2045 §6.8): 76 characters, 57 octets.
+_BASE64_LINE = re.compile(rb".{1,76}")
+
+#: Octets encoded at a time: whole lines, and short enough that other threads get their turn.
+_OCTETS = 57 * 512
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -119,4 +122,5 @@ def _multipart(subtype: str, parts: list[bytes]) -> bytes:
 
 def _base64_lines(octets: bytes) -> Iterator[bytes]:
     for start in range(0, len(octets), _OCTETS):
-        yield base64.b64encode(octets[start : start + _OCTETS]) + b"\r\n"
+        encoded = base64.b64encode(octets[start : start + _OCTETS])
+        yield b"\r\n".join(_BASE64_LINE.findall(encoded)) + b"\r\n"
