@@ -45,9 +45,10 @@ _HEADER = re.compile(
 #: Whether there is any such line at all; most first mails have none.
 _ANY = re.compile(
     r"^[ *]*(?:>|[-_=*]{2,} ?[A-Z]|(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu)\b.*\d"
-    r"|(?:From|Von|De|Da|Van|Från|Fra)\s?\*?\s?:|(?:Begin|Anfang|Début|Inicio|Inizio)\b)|@[^\n]{0,200}:$",
+    r"|(?:From|Von|De|Da|Van|Från|Fra)\s?\*?\s?:|(?:Begin|Anfang|Début|Inicio|Inizio)\b)",
     re.IGNORECASE | re.MULTILINE,
 )
+_ADDRESS_LINE = re.compile(r"@[^\n]{0,200}:$", re.MULTILINE)
 #: How a line may begin that is quoted, a mark, or the start of an attribution.
 _FIRST = frozenset(" >-_=*OALEIDWBoaleidwb")
 _SENDERS = frozenset({"from", "von", "de", "da", "van", "från", "fra"})
@@ -64,7 +65,7 @@ class Region:
 
 def regions(text: str, subject: str = "") -> list[Region]:
     """The text cut into regions, in order, without gaps. Each line is looked at a bounded number of times."""
-    if not _ANY.search(text):
+    if not _ANY.search(text) and not _ADDRESS_LINE.search(text):
         return [Region(0, len(text), "new")]
     lines = text.split("\n")
     kinds = _Classifier(lines, _FORWARDED_SUBJECT.match(subject) is not None).kinds()

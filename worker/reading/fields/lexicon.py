@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
 from worker.reading.fields.words import find_words, folded, tokens_of, words_of
 from worker.reading.rules import FieldRule
@@ -14,7 +15,7 @@ MAX_LABELS = 2_000
 MAX_REMEMBERED = 20_000
 MAX_WORD = 40
 #: Characters that may stand between two words of a label.
-_GLUE = frozenset(" .-/'’")
+_GLUE = frozenset(" .-/_'’")
 
 
 @dataclass(slots=True)
@@ -97,8 +98,8 @@ class Lexicon:
             newline = text.find("\n", start, end)
             stop = end if newline < 0 else newline
             # Most lines hold no label: they cost one look for each word and no positions.
-            if any(map(begins, find_words(text, start, stop))):
-                out += self._labels_of_line(text, start, stop)
+            if any(map(begins, find_words(text, start, stop))) or text.find("_", start, stop) >= 0:
+                out += islice(self._labels_of_line(text, start, stop), MAX_LABELS - len(out))
             start = stop + 1
         return out
 

@@ -28,8 +28,8 @@ def tokens_of(label: str) -> tuple[str, ...]:
     return tuple(token for word in _WORD.findall(label) for token in folded(word))
 
 
-#: (text, start, end) → its words without their places.
-find_words = _WORD.findall
+#: (text, start, end) → its words without their places, quickly: those joined by "_" stay joined.
+find_words = re.compile(r"\w+").findall
 
 
 def words_of(text: str, start: int, end: int) -> Iterator[re.Match[str]]:

@@ -20,6 +20,7 @@ def policy(body: str, **options: Any) -> Any:
         "Policy Number: AB-12345",
         "policy number : AB-12345",
         "POLICY NO.: AB-12345",
+        "policy_number: AB-12345",
         "Policy #: AB-12345",
         "Policy Nr. AB-12345",
         "Policy №: AB-12345",
