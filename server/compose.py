@@ -17,7 +17,8 @@ _BODY_FIELDS = ("mime-version", "content-")
 #: A line of base64 (RFC 2045 §6.8): 76 characters, 57 octets.
 _BASE64_LINE = re.compile(rb".{1,76}")
 
-#: Octets encoded at a time: whole lines, and short enough that other threads get their turn.
+#: Octets encoded at a time: whole lines, and short enough that other threads get their turn. Line by line, 7 MB took
+#: 80-130 ms of CPU instead of 50-75.
 _OCTETS = 57 * 512
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
