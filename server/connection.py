@@ -27,8 +27,23 @@ _LOOK = 0.02
 class Stream:
     """A detached response body. `ended` is called once, with the reason, however it ends."""
 
-    __slots__ = ("chunked", "_ended", "_send", "_stream", "beat_at", "closed", "end_at", "filter", "id", "opened_at",
-                 "rotate_at", "rotating", "sent_at_open", "since", "slot")  # fmt: skip
+    __slots__ = (
+        "_ended",
+        "_send",
+        "_stream",
+        "beat_at",
+        "chunked",
+        "closed",
+        "end_at",
+        "filter",
+        "id",
+        "opened_at",
+        "rotate_at",
+        "rotating",
+        "sent_at_open",
+        "since",
+        "slot",
+    )  # fmt: skip
 
     def __init__(
         self,

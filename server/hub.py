@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import time
 
 from server import sse
@@ -44,6 +45,7 @@ class Hub:
         #: Whether the feed's head is known: before that no stream can be answered.
         self.ready = asyncio.Event()
         self.draining = False
+        self._empty = asyncio.Event()
         self._clock = clock
         self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
         self._states: dict[str, bytes] = {}
@@ -83,6 +85,8 @@ class Hub:
             group.pop(stream, None)
             if not group:
                 del self._groups[stream.filter]
+        if not self._groups:
+            self._empty.set()
         log.info("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -138,6 +142,7 @@ class Hub:
     async def drain(self, seconds: float) -> None:
         """Send every stream to another process at a steady pace, then end it; done within about *seconds*."""
         self.draining = True
+        self._empty.clear()
         streams = self.streams
         random.shuffle(streams)
         grace = min(GRACE, seconds / 3)
@@ -146,9 +151,9 @@ class Hub:
             async with self.turn:
                 self.rotate(stream, grace)
             await asyncio.sleep(pause)
-        deadline = self._clock() + grace
-        while self.streams and self._clock() < deadline:  # most leave as soon as their next stream is open
-            await asyncio.sleep(0.05)
+        if self._groups:
+            with suppress(TimeoutError):  # most leave as soon as their next stream is open
+                await asyncio.wait_for(self._empty.wait(), grace)
         for stream in self.streams:
             stream.finish("drain")
 

@@ -1,4 +1,4 @@
-"""`make run` and the same supervisord.conf without the demo, as whole families of processes in a copy of the project."""
+"""`make run`, and the same supervisord.conf without the demo, as whole families of processes."""
 
 import json
 import os
@@ -40,7 +40,9 @@ def start(project: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def begin(*command: str, **environment: str) -> subprocess.Popen[str]:
         clean = {"PATH": os.environ["PATH"], "HOME": str(project), **environment}
         started.append(
-            subprocess.Popen(command, cwd=project, env=clean, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            subprocess.Popen(
+                command, cwd=project, env=clean, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
         )
         return started[-1]
 
@@ -62,7 +64,7 @@ def family(project: Path) -> dict[int, str]:
             continue
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            where = os.readlink(entry / "cwd")
+            where = str((entry / "cwd").readlink())
         except OSError:
             continue
         if command and (str(project) in command or where.startswith(str(project))):
