@@ -1,5 +1,6 @@
 """The page's pure modules are tested by Node; this runs those tests with all others."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,5 +13,6 @@ def test_the_page_modules_pass_their_own_tests() -> None:
     assert node, "node 20 or newer is needed to test the page's modules (Debian: nodejs)"
     files = sorted(str(path) for path in HERE.glob("*.test.mjs"))
     assert files
-    ran = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=120, check=False)
+    env = os.environ | {"LC_ALL": "C.UTF-8"}  # numbers and dates are shown in the reader's language
+    ran = subprocess.run([node, "--test", *files], env=env, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -109,10 +109,10 @@ export class ItemDetail extends EventTarget {
 }
 
 function letterhead(item) {
-  const address = item.from_name && item.from_email ? ` <${visible(item.from_email)}>` : "";
+  const address = item.from_name && item.from_email ? [" ", element("bdi", {}, `<${visible(item.from_email)}>`)] : "";
   const to = item.to?.length ? ` to ${item.to.slice(0, 3).map(visible).join(", ")}${item.to.length > 3 ? " …" : ""}` : "";
   return element("p", { class: "letterhead" },
-    element("bdi", { class: "from" }, element("b", {}, sender(item)), address), element("bdi", {}, to), element("br"),
+    element("bdi", { class: "from" }, element("b", {}, sender(item))), address, element("bdi", {}, to), element("br"),
     element("time", { datetime: item.created_at }, fullTime(item.created_at)), ` · mailbox ${visible(item.mailbox)}`);
 }
 

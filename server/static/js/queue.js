@@ -6,6 +6,9 @@ import { statusWord } from "./format.js";
 import { Items, View } from "./state.js";
 
 const PAGE = 50;
+// Items that a page keeps, and how many more it lets come before it forgets the oldest.
+const KEPT = 10_000;
+const SPARE = 1_000;
 // Pages of the largest size that a reload fetches of each list at most.
 const RELOAD = 5;
 // Milliseconds between two tries to load what a reset asked for.
@@ -113,10 +116,17 @@ export class Queue extends EventTarget {
     const draw = () => {
       const items = this.#waiting.splice(0).map((id) => this.items.get(id)).filter((each) => each && this.view.shows(each));
       this.#list.arrive(items);
+      if (this.items.size > KEPT + SPARE) this.#forget();
       this.#tell("arrived", items);
     };
     if (document.hidden) setTimeout(draw, 250);
     else requestAnimationFrame(draw);
+  }
+
+  /** A page that stays open for weeks does not grow for ever. */
+  #forget() {
+    this.view.raise(this.items.trim(KEPT));
+    this.#list.remove(this.#list.rows.ids.filter((id) => !this.items.get(id)));
   }
 
   #draw() {

@@ -37,6 +37,18 @@ export class Items {
     return compareCursors(this.#told.get(id) ?? "", cursor) > 0;
   }
 
+  get size() {
+    return this.#items.size;
+  }
+
+  /** Forgets all but the newest `kept`. @returns the seq below which nothing is known any more, 0 when nothing went */
+  trim(kept) {
+    const sequence = [...this.#items.values()].sort((a, b) => b.seq - a.seq);
+    for (const { id } of sequence.slice(kept)) this.#items.delete(id);
+    for (const id of this.#told.keys()) if (!this.#items.has(id)) this.#told.delete(id);
+    return sequence.length > kept ? sequence[kept - 1].seq : 0;
+  }
+
   /** @returns whether the item was known */
   remove(id, cursor) {
     this.#told.set(id, cursor);
@@ -79,6 +91,11 @@ export class View {
     const key = `${status}|${mailbox}`;
     const floor = next === null ? 0 : Number(next);
     this.#floors.set(key, Math.min(floor, this.#floors.get(key) ?? Infinity));
+  }
+
+  /** What is older than `seq` was forgotten: it has to be loaded again. */
+  raise(seq) {
+    for (const [key, floor] of this.#floors) this.#floors.set(key, Math.max(floor, seq));
   }
 
   /** The seq down to which everything is known; Infinity before the first page. Below it lie gaps, so nothing is shown. */

@@ -180,7 +180,7 @@ export class WorkItemStream extends EventTarget {
     line.trusted = envelope.resumed || !line.asked;
     this.#heartbeat = envelope.heartbeat > 0 ? envelope.heartbeat : 30;
     this.#replay = envelope.replay ?? 0;
-    if (this.#replay) this.#become("catching_up", `${this.#replay} events were missed`);
+    if (this.#replay) this.#become("catching_up", this.#replay === 1 ? "one event was missed" : `${this.#replay} events were missed`);
     else this.#become("live", "");
   }
 
