@@ -11,6 +11,7 @@ MAX_ADDRESS = 320
 MAX_DISPLAY = 200
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
+_COMMENT = re.compile(r"\([^()]{0,200}\)")
 _MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
 
 
@@ -57,7 +58,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
     display, bracket, rest = piece.rpartition("<")
     if bracket:
-        address = "".join(rest.partition(">")[0].split()).lower()[:MAX_ADDRESS]
+        address = "".join(_COMMENT.sub("", rest.partition(">")[0]).split()).lower()[:MAX_ADDRESS]
         name = _display(display) or _display(comment)
         if not address and not name:
             return None

@@ -19,6 +19,7 @@ from worker.reading.addresses import addresses
         (b"Jane <jane@b.example", [("Jane", "jane@b.example")]),
         (b"<>", []),
         (b"root", [("", "root")]),
+        (b"John <john@machine(of his).example>", [("John", "john@machine.example")]),
         (b"The Front Desk", [("The Front Desk", "")]),
         (b"a@b.example; c@d.example", [("", "a@b.example"), ("", "c@d.example")]),
         (b"x@y.example <real@b.example>", [("x@y.example", "real@b.example")]),
