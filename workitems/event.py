@@ -43,6 +43,8 @@ class Event:
     was: str
     #: Milliseconds since 1970 by Redis's clock when it was published.
     at: int
+    #: The last cursor of the epoch before, on the first event of an epoch.
+    prev: Cursor | None = None
 
     @classmethod
     def decode(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> Self:
@@ -56,7 +58,14 @@ class Event:
             status=fields.get(b"status", b"").decode(),
             was=fields.get(b"was", b"").decode(),
             at=int(fields.get(b"at", b"0") or 0),
+            prev=Cursor.parse(fields.get(b"prev", b"")),
         )
+
+    def follows(self, before: Cursor) -> bool:
+        """Whether this event comes directly after *before*: nothing was lost or trimmed in between."""
+        if self.cursor.epoch == before.epoch:
+            return self.cursor.n == before.n + 1
+        return self.cursor.n == 1 and self.prev == before
 
 
 def dumps(value: Any) -> str:

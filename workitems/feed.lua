@@ -42,8 +42,12 @@ end
 
 local function append(place, data, mailbox, status, was, cap)
   -- The first write of every script: when Redis is full it is refused here, before anything was changed.
-  redis.call('XADD', FEED, 'MAXLEN', '~', cap, place.id,
-    'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', place.now)
+  local entry = { 'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', place.now }
+  if place.run then
+    -- In the entry too: who reads on over two restarts finds each border where it lies.
+    entry[#entry + 1], entry[#entry + 2] = 'prev', place.prev
+  end
+  redis.call('XADD', FEED, 'MAXLEN', '~', cap, place.id, unpack(entry))
   if place.run then
     redis.call('SET', P .. 'feed:run', place.run)
     redis.call('SET', P .. 'feed:prev', place.prev)

@@ -41,37 +41,27 @@ async def newest(redis: Client, count: int) -> list[Event]:
 async def continuity(redis: Client, cursor: Cursor) -> str | None:
     """None when every event after *cursor* is still there, else why not: `trimmed`, `epoch` or `unknown`.
 
-    A cursor holds when its own event exists (ids are never given twice), when it stands right before the oldest one
-    that is kept, or when it is START and nothing was ever trimmed.
+    A cursor holds when its own event exists (ids are never given twice), when the oldest event that is kept directly
+    follows it, or when it is START and there is none.
     """
     with available():
         entries = await redis.xrange(keys.FEED, min=str(cursor), max=str(cursor), count=1)
         if entries:
             return None
         oldest = await redis.xrange(keys.FEED, count=1)
-        prev = await redis.get(keys.FEED_PREV)
     if not oldest:
         return None if cursor == START else "epoch"
-    first = Cursor.parse(oldest[0][0])
-    assert first is not None
-    return _explain(cursor, first, Cursor.parse(prev) if prev else None, await head(redis))
+    first = Event.decode(*oldest[0])
+    return None if first.follows(cursor) else _explain(cursor, first.cursor, await head(redis))
 
 
-def _explain(cursor: Cursor, first: Cursor, prev: Cursor | None, last: Cursor) -> str | None:
-    """Why a cursor whose own event is not kept can or cannot be gone on from."""
-    if first.n == 1 and cursor in (START, prev) and prev is not None and cursor == prev:
-        return None
-    if cursor.epoch == first.epoch and cursor.n == first.n - 1:
-        return None
+def _explain(cursor: Cursor, first: Cursor, last: Cursor) -> str:
+    """Why a cursor whose own event is not kept cannot be gone on from."""
     if cursor < first:
         return "trimmed"
-    return "unknown" if cursor.epoch > last.epoch or cursor.epoch == last.epoch else "epoch"
+    return "unknown" if cursor.epoch >= last.epoch else "epoch"
 
 
 async def joins(redis: Client, before: Cursor, event: Event) -> bool:
     """Whether *event* directly follows *before*: XREAD passes over a trimmed gap in silence."""
-    if event.cursor.epoch == before.epoch:
-        return event.cursor.n == before.n + 1
-    with available():
-        prev = await redis.get(keys.FEED_PREV)
-    return event.cursor.n == 1 and prev is not None and Cursor.parse(prev) == before
+    return event.follows(before)

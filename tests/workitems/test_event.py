@@ -84,3 +84,22 @@ def test_json_comes_back_as_it_was(value: object) -> None:
 @given(st.text(st.characters(codec=None), max_size=20))
 def test_any_string_at_all_is_written_as_utf_8(text: str) -> None:
     json.loads(dumps([text]).encode())
+
+
+@pytest.mark.parametrize(
+    ("cursor", "prev", "before", "follows"),
+    [
+        (Cursor(5, 2), None, Cursor(5, 1), True),
+        (Cursor(5, 3), None, Cursor(5, 1), False),
+        (Cursor(5, 1), None, Cursor(5, 1), False),
+        (Cursor(6, 1), Cursor(5, 9), Cursor(5, 9), True),
+        (Cursor(6, 1), Cursor(5, 9), Cursor(5, 8), False),
+        (Cursor(6, 1), None, Cursor(5, 9), False),
+        (Cursor(6, 2), Cursor(5, 9), Cursor(5, 9), False),
+        (Cursor(6, 1), START, START, True),
+    ],
+)
+def test_an_event_follows_the_one_before_it_also_over_the_border_of_an_epoch(
+    cursor: Cursor, prev: Cursor | None, before: Cursor, follows: bool
+) -> None:
+    assert Event(cursor, b"{}", "", "", "", 0, prev).follows(before) == follows
