@@ -3,7 +3,7 @@ local id, version, reading, head, person, status, assignee = ARGV[1], ARGV[2], A
 local cap, who = ARGV[8], ARGV[9]  -- ARGV[10] and on: field, before, after of each change
 local key = P .. 'item:' .. id
 
-local now = redis.call('HMGET', key, 'version', 'reading', 'status', 'mailbox', 'submission', 'reference', 'score')
+local now = redis.call('HMGET', key, 'version', 'reading', 'status', 'mailbox', 'submission', 'reference', 'score', 'assignee')
 if not now[1] then return { 'missing' } end
 if now[1] ~= version then return { 'conflict' } end
 if now[2] ~= reading then return { 'again' } end
@@ -18,6 +18,7 @@ if status ~= was then
   redis.call('ZREM', P .. 'items:' .. mailbox .. ':' .. was, id)
   index(score, id, mailbox, status)
 end
-redis.call('HSET', P .. 'submission:' .. now[5], 'assignee', assignee)
+-- A change of something else must not hand the whole submission over to who has this item.
+if assignee ~= now[8] then redis.call('HSET', P .. 'submission:' .. now[5], 'assignee', assignee) end
 for i = 10, #ARGV, 3 do remember(id, who, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return { 'changed', feed_id }

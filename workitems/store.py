@@ -6,10 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workitems import keys
-from workitems.errors import ConflictError, InvalidChangeError, NotFoundError, TubepostError
+from workitems.errors import ConflictError, DecodeError, InvalidChangeError, NotFoundError, TubepostError
 from workitems.event import START, Cursor, dumps
 from workitems.item import STATUSES, Item, Json, effective_fields, new_person, view_head
+from workitems.log import get_logger
+from workitems.log import get_logger
 from workitems.redis import Argument, Client, Script, available
+
+log = get_logger("store")
+
+log = get_logger("store")
 
 _publish = Script("feed.lua", "publish.lua")
 _change = Script("feed.lua", "change.lua")
@@ -27,10 +33,14 @@ LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publish did: `outcome` is new, renewed, same (nothing to tell anybody) or gone (it had been removed)."""
+    """What a publish did: `outcome` is new, renewed, same (nothing to tell anybody) or gone (it had been removed).
+
+    `item` is there when it is new.
+    """
 
     outcome: str
     cursor: str | None = None
+    item: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,8 @@ class Store:
         What people did to the item stays as it is.
         """
         created = datetime.fromisoformat(machine["created_at"])
+        known: Item | None = None  # most are new; the step itself says when one is not
         for _ in range(_AGAIN):
-            known = await self._find(item_id)
             head = view_head(item_id, mailbox, machine, known.person if known else new_person())
             arguments: list[Argument] = [
                 item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
@@ -87,8 +97,11 @@ class Store:
             ]  # fmt: skip
             answer = await _publish(self._redis, keys.FEED, arguments)
             outcome = answer[0].decode()
+            if outcome == "new":
+                return _new(item_id, mailbox, machine, answer)
             if outcome != "again":
                 return Published(outcome, answer[1].decode() if len(answer) > 1 else None)
+            known = await self._find(item_id)
         raise TubepostError(f"item {item_id} changes faster than it can be published")
 
     async def change(self, item_id: str, wanted: Change, *, who: str, version: int | None = None) -> Item:
@@ -144,13 +157,13 @@ class Store:
             (item_id.decode(), dict(zip(record[::2], record[1::2], strict=True)))
             for item_id, record in zip(answer[1], answer[2], strict=True)
         ]
-        found = [Item.decode(item_id, record) for item_id, record in pairs if record]
         items = [
-            item for item in found
-            if (not status or item.status == status) and (not mailbox or item.mailbox == mailbox)
+            item for item in (_readable(item_id, record) for item_id, record in pairs)
+            if item and (not status or item.status == status) and (not mailbox or item.mailbox == mailbox)
         ]  # fmt: skip
-        more = found[-1].score if len(pairs) == limit and found else None
-        return Page(items, str(Cursor.parse(answer[0]) or START), str(more) if more else None)
+        scores = [record[b"score"].decode() for _, record in pairs if b"score" in record]
+        more = scores[-1] if len(pairs) == limit and scores else None
+        return Page(items, str(Cursor.parse(answer[0]) or START), more)
 
     async def history(self, item_id: str) -> list[Json]:
         """Who changed what and when, oldest first; at most the newest 500."""
@@ -170,13 +183,40 @@ class Store:
         return Item.decode(item_id, record) if record else None
 
 
+def _readable(item_id: str, record: dict[bytes, bytes]) -> Item | None:
+    """None when the item was removed meanwhile, or cannot be understood: one such record must not hide all others."""
+    try:
+        return Item.decode(item_id, record) if record else None
+    except DecodeError as error:
+        log.error("an item is left out of a list", item=item_id, reason=str(error))  # noqa: TRY400, nothing to trace
+        return None
+
+
+def _new(item_id: str, mailbox: str, machine: Json, answer: Sequence[bytes]) -> Published:
+    cursor, submission, reference, assignee, score = (part.decode() for part in answer[1:6])
+    item = Item(
+        id=item_id,
+        mailbox=mailbox,
+        machine=machine,
+        person=new_person(),
+        status="new",
+        assignee=assignee or None,
+        version=1,
+        reading=1,
+        submission_id=submission,
+        submission_ref=reference,
+        score=int(score),
+    )
+    return Published("new", cursor, item)
+
+
 def _check(wanted: Change) -> None:
     if wanted.status is not None and wanted.status not in STATUSES:
         raise InvalidChangeError(f"{wanted.status!r:.60} is no status; accepted: {', '.join(STATUSES)}", "status")
     if wanted.assignee is not None and (len(wanted.assignee) > LONGEST_NAME or not wanted.assignee.isprintable()):
         raise InvalidChangeError(f"a name of at most {LONGEST_NAME} printable characters is accepted", "assignee")
     for name, value in (wanted.fields or {}).items():
-        if len(name) > 64 or len(dumps(value)) > 4_000:
+        if len(name) > 64 or len(_json(value)) > 4_000:
             raise InvalidChangeError(
                 "a field has a name of at most 64 and a value of at most 4,000 characters", "fields"
             )
@@ -184,12 +224,22 @@ def _check(wanted: Change) -> None:
         raise InvalidChangeError("at most 100 fields are corrected at once", "fields")
 
 
+def _json(value: Any) -> str:
+    try:
+        return dumps(value)
+    except ValueError as error:  # NaN and Infinity, which Python reads from what calls itself JSON
+        raise InvalidChangeError("a field has a value that JSON can carry", "fields") from error
+
+
 def _apply(item: Item, wanted: Change) -> tuple[Item, list[str]]:
     """The item after the change, and `field, before, after` for each thing that is really another."""
     status = wanted.status or item.status
     assignee = item.assignee if wanted.assignee is None else wanted.assignee or None
     before = effective_fields(item.machine, item.person)
-    corrections = {name: value for name, value in (wanted.fields or {}).items() if before.get(name) != value}
+    # Compared as JSON, where 1 and true are not the same.
+    corrections = {
+        name: value for name, value in (wanted.fields or {}).items() if dumps(before.get(name)) != dumps(value)
+    }
     steps = [] if status == item.status else ["status", item.status, status]
     steps += [] if assignee == item.assignee else ["assignee", item.assignee or "", assignee or ""]
     for name, value in corrections.items():
@@ -199,6 +249,15 @@ def _apply(item: Item, wanted: Change) -> tuple[Item, list[str]]:
         raise InvalidChangeError("an item carries at most 200 corrected fields", "fields")
     changed = replace(item, status=status, assignee=assignee, person=person, version=item.version + bool(steps))
     return changed, steps
+
+
+def _readable(item_id: str, record: dict[bytes, bytes]) -> Item | None:
+    """One record that this version cannot understand must not take the whole list away."""
+    try:
+        return Item.decode(item_id, record)
+    except DecodeError as error:
+        log.error("an item is left out of a list", item=item_id, reason=str(error))
+        return None
 
 
 def _step(entry: bytes, fields: dict[bytes, bytes]) -> Json:

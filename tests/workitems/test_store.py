@@ -1,0 +1,230 @@
+"""Publishing: one atomic step that never overwrites what a person did."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+from tornado.ioloop import IOLoop
+
+from tests.workitems.samples import IDS, machine
+from tests.workitems.stores import Interrupted, events
+from workitems import feed, keys
+from workitems.errors import ConflictError
+from workitems.event import START
+from workitems.intake import Intake
+from workitems.redis import Client
+from workitems.store import Change, Store
+
+ClientOf = Callable[..., Client]
+
+
+async def test_a_published_item_is_in_feed_item_and_list_alike(store: Store, redis: Client) -> None:
+    published = await store.publish(IDS[0], "claims", machine())
+    assert published.outcome == "new"
+    (event,) = await events(redis)
+    page = await store.page()
+    assert event == {"event": "new_workitem", "data": page.items[0].view()}
+    assert page.head == published.cursor
+    assert (await store.get(IDS[0])).view() == event["data"]
+    assert event["data"]["submission_ref"] == "SUB-2026-000001"
+    assert (event["data"]["status"], event["data"]["version"], event["data"]["assignee"]) == ("new", 1, None)
+    assert [step["field"] for step in await store.history(IDS[0])] == ["created"]
+
+
+async def test_the_same_machine_part_again_is_no_event(store: Store, redis: Client) -> None:
+    await store.publish(IDS[0], "claims", machine(), raws=["a"])
+    again = await store.publish(IDS[0], "claims", machine(), raws=["a", "b"])
+    assert (again.outcome, again.cursor) == ("same", None)
+    assert len(await events(redis)) == 1
+    assert (await store.get(IDS[0])).reading == 1
+    assert await redis.hget(keys.item(IDS[0]), "raws") == b"a,b"
+
+
+async def test_a_renewal_keeps_what_people_did_and_counts_the_reading(store: Store, redis: Client) -> None:
+    await store.publish(IDS[0], "claims", machine(extracted_fields={"amount": "1", "date": "2026-01-01"}))
+    done = await store.change(IDS[0], Change(status="waiting", assignee="Ann", fields={"amount": "2"}), who="Ann")
+    renewed = await store.publish(IDS[0], "claims", machine("Anew", extracted_fields={"amount": "3", "name": "Bob"}))
+    item = await store.get(IDS[0])
+    assert renewed.outcome == "renewed"
+    assert (item.status, item.assignee, item.version, item.reading) == ("waiting", "Ann", done.version, 2)
+    assert item.person == done.person
+    assert item.view()["extracted_fields"] == {"amount": "2", "name": "Bob"}
+    assert (await events(redis))[-1] == {"event": "workitem_updated", "data": item.view()}
+    assert [item.id for item in (await store.page(status="waiting")).items] == [IDS[0]]
+
+
+async def test_a_change_between_reading_and_publishing_is_not_overwritten(redis: Client, store: Store) -> None:
+    await store.publish(IDS[0], "claims", machine())
+    slow = Interrupted(redis, history=100)
+    slow.meanwhile = lambda: store.change(IDS[0], Change(status="done", fields={"amount": "2"}), who="Ann")
+    assert (await slow.publish(IDS[0], "claims", machine("Anew"))).outcome == "renewed"
+    item = await store.get(IDS[0])
+    assert (item.status, item.version, item.machine["subject"]) == ("done", 2, "Anew")
+    assert (await events(redis))[-1]["data"] == item.view()
+    assert item.view()["extracted_fields"] == {"amount": "2"}
+
+
+async def test_an_item_that_another_worker_published_meanwhile_is_not_made_twice(redis: Client, store: Store) -> None:
+    slow = Interrupted(redis, history=100)
+    slow.meanwhile = lambda: store.publish(IDS[0], "claims", machine("of the other"))
+    assert (await slow.publish(IDS[0], "claims", machine("mine"))).outcome == "renewed"
+    assert [event["event"] for event in await events(redis)] == ["new_workitem", "workitem_updated"]
+    assert (await store.page()).items == [await store.get(IDS[0])]
+
+
+async def test_a_reading_between_reading_and_changing_is_kept(redis: Client, store: Store) -> None:
+    await store.publish(IDS[0], "claims", machine())
+    slow = Interrupted(redis, history=100)
+    slow.meanwhile = lambda: store.publish(IDS[0], "claims", machine("Anew"))
+    assert (await slow.change(IDS[0], Change(status="done"), who="Ann")).machine["subject"] == "Anew"
+    item = await store.get(IDS[0])
+    assert (item.status, item.machine["subject"], item.version, item.reading) == ("done", "Anew", 2, 2)
+    assert (await events(redis))[-1]["data"] == item.view()
+
+
+async def test_changes_and_readings_at_once_lose_nothing(redis_url: str, client_of: ClientOf, redis: Client) -> None:
+    stores = [Store(client_of(redis_url), history=10_000) for _ in range(4)]
+    await stores[0].publish(IDS[0], "claims", machine("0"))
+
+    async def change(n: int) -> None:
+        while True:
+            try:
+                await stores[n % 4].change(IDS[0], Change(fields={f"f{n}": n}), who="Ann")
+                return
+            except ConflictError:
+                continue
+
+    reads = [stores[n % 4].publish(IDS[0], "claims", machine(str(n))) for n in range(1, 9)]
+    await asyncio.gather(*(change(n) for n in range(8)), *reads)
+    item = await stores[0].get(IDS[0])
+    assert item.view()["extracted_fields"] == {f"f{n}": n for n in range(8)}
+    assert (item.version, item.reading) == (9, 9)
+    found = await feed.between(redis, START)
+    assert [event.cursor.n for event in found] == list(range(1, 18))
+    assert json.loads(found[-1].data)["data"] == item.view()
+
+
+async def test_a_removed_item_is_not_made_again_and_its_entry_is_acknowledged(
+    store: Store, redis: Client, intake: Intake
+) -> None:
+    entry = await taken(redis, intake, IDS[0])
+    await redis.set(keys.gone(IDS[0]), "1")
+    assert (await store.publish(IDS[0], "claims", machine(), entry=entry)).outcome == "gone"
+    assert await feed.head(redis) == START
+    assert await acknowledged(redis, IDS[0])
+    assert not await redis.exists(keys.item(IDS[0]))
+
+
+async def taken(redis: Client, intake: Intake, item_id: str) -> str:
+    """A mail that waits and that a reader took."""
+    await intake.open()
+    await redis.xadd(keys.INTAKE, {"id": item_id, "mailbox": "claims", "raw": "a"})
+    await redis.hset(keys.attempts(item_id), "raws", "a")
+    (waiting,) = await intake.take(redis, "one", count=10, seconds=1)
+    return waiting.entry
+
+
+async def acknowledged(redis: Client, item_id: str) -> bool:
+    pending = await redis.xpending(keys.INTAKE, keys.READERS)
+    return (
+        not pending["pending"] and not await redis.xlen(keys.INTAKE) and not await redis.exists(keys.attempts(item_id))
+    )
+
+
+@pytest.mark.parametrize("known", [None, "same", "other"])
+async def test_the_entry_is_acknowledged_in_the_step_that_publishes(
+    store: Store, redis: Client, intake: Intake, known: str | None
+) -> None:
+    if known:
+        await store.publish(IDS[0], "claims", machine(known))
+    entry = await taken(redis, intake, IDS[0])
+    assert await store.is_waiting(IDS[0])
+    await store.publish(IDS[0], "claims", machine("same"), entry=entry)
+    assert await acknowledged(redis, IDS[0])
+    assert not await store.is_waiting(IDS[0])
+
+
+async def test_the_first_write_of_a_publish_is_the_feed(store: Store, redis: Client, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as watching, watching.monitor() as monitor:
+        await store.publish(IDS[0], "claims", machine(), message_id="a", references=["b"])
+        await store.change(IDS[0], Change(status="done"), who="Ann")
+        await store.publish(IDS[0], "claims", machine("Anew"))
+        await redis.echo("the end")
+        said: list[str] = []
+        while not said or "the end" not in said[-1]:
+            line = monitor.next_command()
+            said.append(
+                line["command"] if line["client_type"] == "lua" or "ECHO" in line["command"].upper() else "read"
+            )
+    writes = ("XADD", "SET", "HSET", "HSETNX", "ZADD", "ZREM", "INCR", "INCRBY", "HINCRBY", "PUBLISH", "DEL", "XDEL")
+    steps = [line.split()[:2] for line in said if line.split()[0].upper() in writes]
+    feeds = [n for n, step in enumerate(steps) if step == ["XADD", keys.FEED]]
+    assert feeds[0] == 0
+    assert len(feeds) == 3
+    assert all(steps[n - 1][0] == "XADD" and "history" in steps[n - 1][1] for n in feeds[1:])  # the step before ended
+
+
+TROUBLE = {
+    "empty list": [],
+    "empty table": {},
+    "nested": {"a": [], "b": {}, "c": [[], {}]},
+    "large": 2**53 + 1,
+    "larger": 2**63,
+    "float": 0.1,
+    "quotes": 'a"b\\c',
+    "lines": "a\nb\r\u2028\x00",
+    "letters": "Ä 😀 مرحبا",
+    "money": {"amount": "1250.00", "currency": "USD"},
+}
+
+
+async def test_every_value_comes_through_as_it_was(store: Store, redis: Client, redis_url: str) -> None:
+    name = 'Ann "the\\hammer" O\'Neil / Ä😀'
+    with Redis.from_url(redis_url) as other, other.pubsub() as channel:
+        channel.subscribe(keys.CHANNEL)
+        assert channel.get_message(timeout=5)
+        await store.publish(IDS[0], "claims", machine(extracted_fields=TROUBLE, to=[], preview='"\\/'))
+        await store.change(IDS[0], Change(assignee=name, fields={"mine": TROUBLE}), who=name)
+        heard = [message["data"] for _ in range(2) if (message := channel.get_message(timeout=5))]
+    assert heard == [event.data for event in await feed.between(redis, START)]
+    view = (await store.page()).items[0].view()
+    assert json.loads(heard[1])["data"] == view
+    assert view["extracted_fields"] == TROUBLE | {"mine": TROUBLE}
+    assert type(view["extracted_fields"]["large"]) is int
+    assert view["assignee"] == name
+    assert view["to"] == []
+    assert json.loads(heard[0])["data"]["extracted_fields"] == TROUBLE
+    assert (await store.history(IDS[0]))[-1]["who"] == name
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+values = st.recursive(
+    texts | st.integers(-(2**63), 2**64) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(subject=texts, fields=st.dictionaries(texts, values, max_size=4), long=st.booleans())
+def test_event_and_list_agree_on_any_machine_part(
+    io_loop: IOLoop, store: Store, redis: Client, subject: str, fields: dict[str, Any], long: bool
+) -> None:
+    read = machine(subject, extracted_fields=fields, preview="p" * 9_000 * long)
+
+    async def once() -> None:
+        await redis.flushall()
+        await store.publish(IDS[0], "claims", read)
+        (event,) = await feed.between(redis, START)
+        view = (await store.page()).items[0].view()
+        assert json.loads(event.data)["data"] == view
+        assert len(event.data) <= 8_100
+        assert ("shortened" in view["flags"]) == long
+        assert (await store.get(IDS[0])).machine == read
+
+    io_loop.run_sync(once)
