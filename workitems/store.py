@@ -10,7 +10,6 @@ from workitems.errors import ConflictError, DecodeError, InvalidChangeError, Not
 from workitems.event import START, Cursor, dumps
 from workitems.item import STATUSES, Item, Json, effective_fields, new_person, view_head
 from workitems.log import get_logger
-from workitems.log import get_logger
 from workitems.redis import Argument, Client, Script, available
 
 log = get_logger("store")
@@ -249,15 +248,6 @@ def _apply(item: Item, wanted: Change) -> tuple[Item, list[str]]:
         raise InvalidChangeError("an item carries at most 200 corrected fields", "fields")
     changed = replace(item, status=status, assignee=assignee, person=person, version=item.version + bool(steps))
     return changed, steps
-
-
-def _readable(item_id: str, record: dict[bytes, bytes]) -> Item | None:
-    """One record that this version cannot understand must not take the whole list away."""
-    try:
-        return Item.decode(item_id, record)
-    except DecodeError as error:
-        log.error("an item is left out of a list", item=item_id, reason=str(error))
-        return None
 
 
 def _step(entry: bytes, fields: dict[bytes, bytes]) -> Json:

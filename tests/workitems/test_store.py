@@ -69,12 +69,21 @@ async def test_a_change_between_reading_and_publishing_is_not_overwritten(redis:
     assert item.view()["extracted_fields"] == {"amount": "2"}
 
 
-async def test_an_item_that_another_worker_published_meanwhile_is_not_made_twice(redis: Client, store: Store) -> None:
-    slow = Interrupted(redis, history=100)
-    slow.meanwhile = lambda: store.publish(IDS[0], "claims", machine("of the other"))
-    assert (await slow.publish(IDS[0], "claims", machine("mine"))).outcome == "renewed"
-    assert [event["event"] for event in await events(redis)] == ["new_workitem", "workitem_updated"]
-    assert (await store.page()).items == [await store.get(IDS[0])]
+async def test_two_workers_at_once_make_one_item(redis: Client, redis_url: str, client_of: ClientOf) -> None:
+    stores = [Store(client_of(redis_url), history=100) for _ in range(4)]
+    made = await asyncio.gather(*(each.publish(IDS[0], "claims", machine(str(n))) for n, each in enumerate(stores)))
+    assert sorted(published.outcome for published in made) == ["new", "renewed", "renewed", "renewed"]
+    assert [event["event"] for event in await events(redis)] == ["new_workitem", *["workitem_updated"] * 3]
+    assert (await stores[0].page()).items == [await stores[0].get(IDS[0])]
+
+
+async def test_who_publishes_a_new_item_is_given_it(store: Store) -> None:
+    await store.publish(IDS[0], "claims", machine("parent"), message_id="a")
+    await store.change(IDS[0], Change(assignee="Ann"), who="Ann")
+    published = await store.publish(IDS[1], "claims", machine("reply"), references=["a"])
+    assert published.item == await store.get(IDS[1])
+    assert published.item.assignee == "Ann"
+    assert (await store.publish(IDS[1], "claims", machine("anew"))).item is None
 
 
 async def test_a_reading_between_reading_and_changing_is_kept(redis: Client, store: Store) -> None:
