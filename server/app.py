@@ -5,11 +5,11 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from server.context import Context
-from server.handlers.attachment import AttachmentHandler
 from server.handlers.base import MissingHandler
+from server.handlers.download import AttachmentHandler, RawHandler
 from server.handlers.health import AliveHandler, ReadyHandler
 from server.handlers.intake import IntakeHandler
-from server.handlers.message import MessageHandler, RawHandler
+from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
 from server.handlers.openapi import DocsHandler, OpenApiHandler
 from server.handlers.page import PageHandler, StaticHandler, StreamClientHandler
@@ -30,7 +30,7 @@ def routes(context: Context) -> list[Any]:
     item = r"/api/workitems/(wi_[a-z2-7]{26})"
     return [
         (r"/", PageHandler, handed),
-        (r"/static/js/(stream\.(?:d\.ts|js))", StreamClientHandler, handed),
+        (r"/static/js/(stream\.(?:d\.ts|js)|event-stream\.js)", StreamClientHandler, handed),
         (r"/static/([0-9a-f]{12})/(.+)", StaticHandler, handed),
         (r"/login", LoginHandler, handed),
         (r"/logout", LogoutHandler, handed),

@@ -28,6 +28,7 @@ from workitems.mailstore import MailStore
 from workitems.people import People
 from workitems.settings import Settings
 from workitems.store import Store
+from workitems.tasks import end
 
 log = get_logger("server")
 
@@ -36,6 +37,9 @@ BACKLOG = 4096
 
 #: Bytes of request headers and of what is read ahead of a handler.
 _HEADERS = 64 * 1024
+
+#: Bytes of a body that is held in memory.
+_BODY = 1024 * 1024
 
 
 def run(settings: Settings) -> None:
@@ -57,7 +61,8 @@ async def serve(settings: Settings) -> None:
             max_header_size=_HEADERS,
             idle_connection_timeout=75,
             body_timeout=120,
-            max_body_size=settings.intake.largest * 2,
+            # Posted mail has its own bound; nothing else is ever large, and anybody may begin to send.
+            max_body_size=_BODY,
         )
         sockets = listening_sockets(settings)
         server.add_sockets(sockets)
@@ -127,12 +132,7 @@ def stop_when_done(
 
     tasks = [asyncio.create_task(watched(loop)) for loop in loops]
 
-    async def end() -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    stack.push_async_callback(end)
+    stack.push_async_callback(end, *tasks)
     return tasks
 
 

@@ -15,6 +15,7 @@ from server.subscriber import Subscriber
 from workitems import keys
 from workitems.errors import StoreUnavailableError
 from workitems.redis import Client, available
+from workitems.tasks import not_cancelled
 
 #: Seconds between two reports to Redis; a process that did not report for three of them is taken for dead.
 REPORT = 5.0
@@ -74,7 +75,7 @@ class Stats:
     async def run(self) -> None:
         """Report for ever; a Redis that is away is tried again with the next report."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not_cancelled():
             before = loop.time()
             await asyncio.sleep(REPORT)
             self.loop_lag = max(0.0, loop.time() - before - REPORT)

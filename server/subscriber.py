@@ -10,6 +10,7 @@ from workitems.errors import StoreUnavailableError
 from workitems.event import Cursor
 from workitems.log import get_logger
 from workitems.redis import Client
+from workitems.tasks import not_cancelled
 
 log = get_logger("subscriber")
 
@@ -32,7 +33,7 @@ class Subscriber:
         while True:
             try:
                 await self._regain()
-                while True:
+                while not_cancelled():
                     await self.step()
                     failures = 0
             except StoreUnavailableError as error:

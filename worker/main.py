@@ -33,6 +33,7 @@ from workitems.mailstore import MailStore
 from workitems.redis import Client, available, connect
 from workitems.settings import MailboxSettings, Settings
 from workitems.store import Store
+from workitems.tasks import end
 
 log = logs.get_logger("worker")
 
@@ -119,8 +120,7 @@ class Crew:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await end(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):

@@ -22,6 +22,7 @@ from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableEr
 from workitems.intake import Intake, Origin
 from workitems.log import get_logger
 from workitems.mailbox import Checkpoint, Mailbox
+from workitems.tasks import not_cancelled
 
 log = get_logger("poller")
 
@@ -33,6 +34,9 @@ SIGN_IN_BASE = 120.0
 
 #: UIDs whose sizes are asked for at once.
 CHUNK = 1000
+
+#: Mails, and bytes of mail, that are stored at once.
+HAND, HAND_BYTES = 16, 1 << 20
 
 #: Times that mail which is owed is asked for again, once a check, before it is given up.
 OWED_TRIES = 20
@@ -85,7 +89,7 @@ class Poller:
         self._running = asyncio.current_task()
         await self._pause(after)
         failures = 0
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not_cancelled():
             try:
                 await self.poll_once()
                 failures = 0
@@ -180,21 +184,30 @@ class Poller:
 
     async def _take(self, session: Session, checkpoint: Checkpoint, uids: Sequence[int]) -> int:
         """Put the mail of *uids* in their order; answers how many there were."""
-        taken, missing = 0, list[int]()
+        taken, missing, hand = 0, list[int](), list[Mail]()
         async for mail in session.fetcher.mails(uids):
             if mail.missing:
                 missing.append(mail.uid)
             if mail.raw is not None:
-                await self._put(mail, checkpoint.uidvalidity)
-                taken += 1
+                hand.append(mail)
+            if len(hand) >= HAND or sum(len(each.raw or b"") for each in hand) >= HAND_BYTES:
+                taken += await self._put(hand, checkpoint.uidvalidity)
+                hand.clear()
+        taken += await self._put(hand, checkpoint.uidvalidity)
         if missing:
             await self._owe(missing)
         await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, uids[-1]))
         return taken
 
-    async def _put(self, mail: Mail, uidvalidity: int) -> None:
-        assert mail.raw is not None
-        raw, origin = mail.raw, Origin(
+    async def _put(self, mails: Sequence[Mail], uidvalidity: int) -> int:
+        """Put *mails* in their order; how many they are."""
+        pairs = [(mail.raw or b"", self._origin(mail, uidvalidity)) for mail in mails]
+        for mail, receipt in zip(mails, await self._patiently(lambda: self._intake.put_all(pairs)), strict=True):
+            log.debug("put", mailbox=self._watch.name, uid=mail.uid, item=receipt.id, outcome=receipt.outcome)
+        return len(mails)
+
+    def _origin(self, mail: Mail, uidvalidity: int) -> Origin:
+        return Origin(
             mailbox=self._watch.name,
             arrived=mail.arrived or datetime.now(UTC),
             source="imap",
@@ -202,9 +215,7 @@ class Poller:
             oversized=mail.oversized,
             uidvalidity=uidvalidity,
             uid=mail.uid,
-        )  # fmt: skip
-        receipt = await self._patiently(lambda: self._intake.put(raw, origin))
-        log.debug("put", mailbox=self._watch.name, uid=mail.uid, item=receipt.id, outcome=receipt.outcome)
+        )
 
     async def _owe(self, missing: Sequence[int]) -> None:
         """Remember mail that is listed and cannot be had. ImapError when it is so much that the server must be ill."""
@@ -223,8 +234,7 @@ class Poller:
         taken, owed = 0, dict[int, int]()
         async for mail in session.fetcher.mails(sorted(before)):
             if mail.raw is not None:
-                await self._put(mail, checkpoint.uidvalidity)
-                taken += 1
+                taken += await self._put([mail], checkpoint.uidvalidity)
             if mail.missing:
                 owed[mail.uid] = before[mail.uid] + 1
         hopeless = [uid for uid, tries in owed.items() if tries >= OWED_TRIES]

@@ -25,6 +25,7 @@ from workitems.log import get_logger
 from workitems.mailstore import MailStore, Stored
 from workitems.redis import BLOCK, Client
 from workitems.store import Store
+from workitems.tasks import not_cancelled
 
 log = get_logger("reader")
 
@@ -278,7 +279,7 @@ class Reader:
     async def _loop(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Step for ever. An error that we do not know ends the step and not the loop."""
         tries = 0
-        while True:
+        while not_cancelled():
             try:
                 await step()
                 tries = 0

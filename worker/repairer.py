@@ -7,6 +7,7 @@ from workitems.errors import IntakeFullError, NotFoundError, StoreUnavailableErr
 from workitems.intake import Intake
 from workitems.log import get_logger
 from workitems.redis import Client, available, run_id
+from workitems.tasks import not_cancelled
 
 log = get_logger("repair")
 
@@ -30,7 +31,7 @@ class Repairer:
 
     async def run(self) -> None:
         """Look after the mail store until cancelled."""
-        while True:
+        while not_cancelled():
             try:
                 await self.repair_once()
             except (StoreUnavailableError, IntakeFullError, NotFoundError) as error:

@@ -14,10 +14,12 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
@@ -78,6 +80,15 @@ class Stored:
     raw: bytes
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    """A folder that is missing while we write is a disk that went away, and not a mail that we do not have."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreUnavailableError(f"the mail store cannot serve: {error.strerror}") from error
+
+
 class MailStore:
     """Local files. Nothing here runs on the event loop; a full or broken disk is StoreUnavailableError."""
 
@@ -103,9 +114,11 @@ class MailStore:
 
     async def get_reading(self, item_id: str) -> dict[str, Any]:
         """Raises NotFoundError when the mail was not read yet or never came by mail."""
-        path = self._of(item_id) / "reading.json"
-        found: dict[str, Any] = json.loads(await self._off_loop(_read, path))
-        return found
+        return await self._off_loop(_read_json, self._of(item_id) / "reading.json")
+
+    async def raw(self, item_id: str) -> Path:
+        """The file of the raw mail, of several versions the one that came first. Raises NotFoundError."""
+        return await self._off_loop(self._raw, item_id)
 
     async def attachment(self, item_id: str, n: int) -> Path:
         """The file of an attachment. Raises NotFoundError."""
@@ -145,9 +158,11 @@ class MailStore:
             raise NotFoundError("no such item")
         return self._folder / item_id[3:5] / item_id
 
+    @_writing()
     def _put(self, sidecar: Sidecar, raw: bytes) -> None:
         folder = self._of(sidecar.id)
         if (folder / f"{sidecar.raw}.json").exists():
+            _sync(folder)  # whoever put it may have been cut off before this, or may not be there yet
             return
         _make(folder)
         _write(folder / f"{sidecar.raw}.eml", raw)
@@ -156,12 +171,13 @@ class MailStore:
 
     def _get(self, item_id: str) -> list[Stored]:
         folder = self._of(item_id)
-        sidecars = [Sidecar.decode(path.read_bytes()) for path in folder.iterdir() if _is_sidecar(path)]
-        if not sidecars:
-            raise NotFoundError("the mail store holds no such mail")
-        ordered = sorted(sidecars, key=lambda sidecar: (sidecar.arrived, sidecar.uid or 0, sidecar.raw))
-        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in ordered]
+        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in _ordered(folder)]
 
+    def _raw(self, item_id: str) -> Path:
+        folder = self._of(item_id)
+        return folder / f"{_ordered(folder)[0].raw}.eml"
+
+    @_writing()
     def _put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
         folder = self._of(item_id)
         _make(folder)
@@ -176,11 +192,14 @@ class MailStore:
             shutil.rmtree(folder)
             _sync(folder.parent)
 
+    @_writing()
     def _check(self) -> None:
         _make(self._folder)
-        probe = self._folder / f"check-{os.getpid()}{_TEMPORARY}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        probe = self._folder / f"check-{secrets.token_hex(6)}{_TEMPORARY}"
+        try:
+            probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
+        finally:
+            probe.unlink(missing_ok=True)
 
     def _shards(self) -> list[Path]:
         return sorted(path for path in self._folder.iterdir() if path.is_dir()) if self._folder.exists() else []
@@ -195,7 +214,8 @@ def _make(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+    # A name of its own: one mail may be put by several threads and processes at once.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -215,8 +235,17 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+def _ordered(folder: Path) -> list[Sidecar]:
+    """The sidecars of a mail's versions, the one that came first in front."""
+    sidecars = [Sidecar.decode(path.read_bytes()) for path in folder.iterdir() if _is_sidecar(path)]
+    if not sidecars:
+        raise FileNotFoundError
+    return sorted(sidecars, key=lambda sidecar: (sidecar.arrived, sidecar.uid or 0, sidecar.raw))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
 
 
 def _existing(path: Path) -> Path:

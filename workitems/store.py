@@ -14,8 +14,6 @@ from workitems.redis import Argument, Client, Script, available
 
 log = get_logger("store")
 
-log = get_logger("store")
-
 _publish = Script("feed.lua", "publish.lua")
 _change = Script("feed.lua", "change.lua")
 _list_page = Script("feed.lua", "list.lua")

@@ -1,8 +1,7 @@
-"""A mail as it came: to be shown in a sandboxed frame, or as a file."""
+"""A mail's body, to be shown in a sandboxed frame."""
 
 from html import escape
 
-from server.disposition import attachment
 from server.handlers.base import Handler
 
 _POLICY = (
@@ -29,18 +28,6 @@ class MessageHandler(Handler):
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "private, no-store")
         self.write(document(reading.get("html") or "", reading.get("text") or ""))
-
-
-class RawHandler(Handler):
-    """`GET …/raw`: the mail's bytes as `.eml`."""
-
-    async def get(self, item_id: str) -> None:
-        first = (await self.context.mailstore.get(item_id))[0]
-        self.set_header("Content-Type", "message/rfc822")
-        self.set_header("Content-Disposition", attachment(f"{item_id}.eml", "mail.eml"))
-        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
-        self.set_header("Cache-Control", "private, no-store")
-        self.write(first.raw)
 
 
 def document(html: str, text: str) -> str:

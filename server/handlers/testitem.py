@@ -33,8 +33,9 @@ class TestItemHandler(Handler):
         asked = read_object(self.request.body or b"{}", _ACCEPTED)
         mailbox = query.mailbox(asked.get("mailbox") or self.context.settings.intake.mailbox)
         item_id = fresh_id()
-        await self.context.store.publish(item_id, mailbox, as_machine(asked), who=self.identity.name)
-        self.answer((await self.context.store.get(item_id)).view(), 201)
+        published = await self.context.store.publish(item_id, mailbox, as_machine(asked), who=self.identity.name)
+        assert published.item is not None, "the id is fresh"
+        self.answer(published.item.view(), 201)
 
 
 def fresh_id() -> str:

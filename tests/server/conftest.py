@@ -15,6 +15,7 @@ from server.context import Context
 from server.main import assemble
 from tests.support.sse_client import EventStream
 from workitems.settings import Settings
+from workitems.tasks import end
 
 TOKEN = "a-token-for-tests"
 
@@ -49,9 +50,7 @@ def context(io_loop: IOLoop, settings: Settings) -> Iterator[Context]:
         async def down() -> None:
             for stream in context.hub.streams:
                 stream.abort("test")
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
         stack.push_async_callback(down)
         async with asyncio.timeout(10):

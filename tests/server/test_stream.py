@@ -149,6 +149,7 @@ async def test_a_trimmed_gap_under_the_reader_resets_every_stream(
     context: Context, redis: Client, open_stream: Open
 ) -> None:
     await publish(context, 1)
+    await eventually(lambda: context.hub.ring.head.n == 1)
     async with open_stream() as stream:
         await stream.next("connected")
         async with context.hub.turn:  # the reader cannot hand anything over meanwhile

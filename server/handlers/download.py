@@ -1,4 +1,4 @@
-"""`GET …/attachments/<n>`: a file out of a mail, always as a download."""
+"""Files out of a mail, and the mail itself: always as a download."""
 
 import asyncio
 from pathlib import Path
@@ -18,15 +18,13 @@ CHUNK = 128 * 1024
 PATIENCE = 60.0
 
 
-class AttachmentHandler(Handler):
-    """Streamed from the file; whatever it claims to be, it is never shown in our origin."""
+class DownloadHandler(Handler):
+    """Sends a file in pieces."""
 
-    async def get(self, item_id: str, number: str) -> None:
-        n = int(number)
-        reading = await self.context.mailstore.get_reading(item_id)
-        path = await self.context.mailstore.attachment(item_id, n)
-        self.set_header("Content-Type", "application/octet-stream")
-        self.set_header("Content-Disposition", attachment(_name(reading, n), f"attachment-{n}"))
+    async def send(self, path: Path, content_type: str, disposition: str) -> None:
+        """Whatever it claims to be, it is never shown in our origin. Raises NotFoundError."""
+        self.set_header("Content-Type", content_type)
+        self.set_header("Content-Disposition", disposition)
         self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
         self.set_header("Cache-Control", "private, no-store")
         await self._send(path)
@@ -47,6 +45,24 @@ class AttachmentHandler(Handler):
             self.request.connection.stream.close()  # type: ignore[union-attr]
         finally:
             file.close()
+
+
+class AttachmentHandler(DownloadHandler):
+    """`GET …/attachments/<n>`."""
+
+    async def get(self, item_id: str, number: str) -> None:
+        n = int(number)
+        reading = await self.context.mailstore.get_reading(item_id)
+        path = await self.context.mailstore.attachment(item_id, n)
+        await self.send(path, "application/octet-stream", attachment(_name(reading, n), f"attachment-{n}"))
+
+
+class RawHandler(DownloadHandler):
+    """`GET …/raw`: the mail's bytes as `.eml`."""
+
+    async def get(self, item_id: str) -> None:
+        path = await self.context.mailstore.raw(item_id)
+        await self.send(path, "message/rfc822", attachment(f"{item_id}.eml", "mail.eml"))
 
 
 def _open(path: Path) -> tuple[BinaryIO, int]:
