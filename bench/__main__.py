@@ -1,0 +1,41 @@
+"""`python -m bench [NAME …] [--quick | --full]`: measure, and print a table in Markdown."""
+
+import argparse
+import sys
+import time
+from types import ModuleType
+
+from bench import fanout, idle, intake, latency, listing
+from bench.machine import allow_open_files, describe, load
+from bench.row import Row, table
+
+BENCHMARKS: dict[str, ModuleType] = {
+    "fanout": fanout, "latency": latency, "intake": intake, "list": listing, "idle": idle,
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none means all")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="tiny sizes: do the benchmarks run?")
+    extent.add_argument("--full", action="store_true", help="a million items, ten thousand streams")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - BENCHMARKS.keys())
+    if unknown:
+        parser.error(f"there is no {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    allow_open_files()
+    size = "QUICK" if arguments.quick else "FULL" if arguments.full else "USUAL"
+    rows: list[Row] = []
+    before = load()
+    for name in arguments.names or BENCHMARKS:
+        start = time.monotonic()
+        rows += BENCHMARKS[name].measure(getattr(BENCHMARKS[name], size))
+        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    print(f"{describe()}; load {before} at the start, {load()} at the end; everything on loopback.\n")
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What the machine is, and what one process of it uses (Linux, /proc)."""
+
+import os
+import platform
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_CORES = sorted(os.sched_getaffinity(0))
+
+#: The core of the process that is measured, and that of everything else; one and the same where there is only one.
+SERVER_CORE, OTHER_CORE = _CORES[0], _CORES[-1]
+
+
+def describe() -> str:
+    """Cores, processor, Python."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{len(_CORES)} cores ({next(names, platform.machine())}), Python {platform.python_version()}"
+
+
+def load() -> str:
+    """How busy the machine is, with others and with us: processes that wanted a core in the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def allow_open_files() -> None:
+    """As many as the system lets us have; the programs that we start inherit it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process that has just begun, and all that it will start, on one core."""
+    os.sched_setaffinity(pid, {core})
+
+
+def family(pid: int) -> list[int]:
+    """The process and its descendants, parents first."""
+    found = [pid]
+    for each in found:
+        for task in Path(f"/proc/{each}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def cpu(pid: int) -> float:
+    """Seconds that the process and its descendants have spent on a core, by the scheduler's own nanoseconds."""
+    stats = [task / "schedstat" for each in family(pid) for task in Path(f"/proc/{each}/task").iterdir()]
+    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """The process and its descendants stand still meanwhile."""
+    pids = family(pid)
+    for each in pids:
+        os.kill(each, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in pids:
+            os.kill(each, signal.SIGCONT)
+
+
+def memory(pid: int) -> float:
+    """KiB of memory of the process and its descendants; what they share counts once (PSS). User space alone."""
+    rollups = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in family(pid)]
+    return float(sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line.startswith("Pss:")))

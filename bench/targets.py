@@ -1,0 +1,155 @@
+"""What holds the streams in the fan-out: Tubepost, the C limit, and nchan; each takes events in its own way."""
+
+import asyncio
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import SERVER_CORE, pin
+from bench.streams import PATIENCE, compiled
+from bench.tubepost import HEADER, STREAM, TOKEN, Tubepost
+from server.handlers.testitem import as_machine, fresh_id
+from tests.support.program import free_port
+from workitems.redis import connect
+from workitems.store import Store
+
+_NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+
+#: Bytes of JSON in one event of the peers: as many as the item below makes in Tubepost.
+EVENT_BYTES = 464
+
+#: What is posted to Tubepost; the '~' is what the streams' holder counts.
+ITEM = {"subject": "Fan-out", "extracted_fields": {"mark": "~"}}
+
+#: Connections over which a burst waits at a peer's door.
+_DOORS = 10
+
+_NGINX = """
+load_module {module};
+daemon off; worker_processes 1; worker_rlimit_nofile 20000;
+pid {place}/nginx.pid; error_log {place}/error.log;
+events {{ worker_connections 19000; }}
+http {{
+  access_log off; nchan_max_reserved_memory 512M;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location = /stream {{ nchan_subscriber eventsource; nchan_channel_id all; nchan_subscriber_first_message newest; }}
+    location = /event {{ nchan_publisher; nchan_channel_id all; nchan_message_buffer_length 1000; }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running server. `publish` brings one event; `lay` lays many at the door of a server that is stopped."""
+
+    pid: int
+    port: int
+    path: str
+    header: str
+    publish: Callable[[], None]
+    lay: Callable[[int], None]
+
+
+@contextmanager
+def tubepost(place: Path) -> Iterator[Target]:
+    """The whole way: an HTTP request, an item in Redis, the feed, the hub."""
+    with Tubepost(place) as running:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+
+        def lay(count: int) -> None:
+            asyncio.run(_lay(running.redis.url, count))
+
+        with _poster(running.port, "/api/test/workitem", json.dumps(ITEM).encode(), headers) as publish:
+            yield Target(running.pid, running.port, STREAM, HEADER, publish, lay)
+
+
+async def _lay(url: str, count: int) -> None:
+    redis = connect(url)
+    store = Store(redis, history=10_000)
+    for _ in range(count):
+        await store.publish(fresh_id(), "intake", as_machine(dict(ITEM)))
+    await redis.aclose()
+
+
+@contextmanager
+def limit(_: Path) -> Iterator[Target]:
+    """`limit.c`."""
+    port = free_port()
+    with _peer([compiled("limit"), str(port)], port) as target:
+        yield target
+
+
+@contextmanager
+def nchan(place: Path) -> Iterator[Target]:
+    """nginx with nchan: one worker process, one channel."""
+    port = free_port()
+    config = place / "nginx.conf"
+    config.write_text(_NGINX.format(module=_NCHAN, place=place, port=port))
+    command = ["nginx", "-p", str(place), "-e", str(place / "error.log"), "-c", str(config)]
+    with _peer(command, port) as target:
+        yield target
+
+
+def has_nchan() -> bool:
+    return _NCHAN.exists() and shutil.which("nginx") is not None
+
+
+@contextmanager
+def _peer(command: list[str], port: int) -> Iterator[Target]:
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    doors: list[socket.socket] = []
+    try:
+        pin(process.pid, SERVER_CORE)
+        _answers(port)
+        body = b'{"event":"new_workitem","mark":"~"}'.ljust(EVENT_BYTES)
+        request = b"POST /event HTTP/1.1\r\nHost: peer\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+        def lay(count: int) -> None:
+            for number in range(_DOORS):
+                doors.append(socket.create_connection(("127.0.0.1", port), PATIENCE))
+                doors[-1].sendall(request * len(range(number, count, _DOORS)))
+
+        with _poster(port, "/event", body) as publish:
+            yield Target(process.pid, port, "/stream", "", publish, lay)
+    finally:
+        for each in doors:
+            each.close()
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _answers(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"nobody listens on port {port}")
+
+
+@contextmanager
+def _poster(port: int, path: str, body: bytes, headers: dict[str, str] | None = None) -> Iterator[Callable[[], None]]:
+    """One connection, kept open, over which every call posts the same."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def publish() -> None:
+        connection.request("POST", path, body, headers or {})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"POST {path} was answered {answer.status}: {text[:200]!r}")
+
+    with closing(connection):
+        yield publish

@@ -1,0 +1,88 @@
+"""Tubepost as it runs: a Redis that syncs every write, one server process, and a worker where mail is read."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.machine import OTHER_CORE, SERVER_CORE, pin
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+
+TOKEN = "a-token-for-figures"
+HEADER = f"Authorization: Bearer {TOKEN}"
+STREAM = "/sse/workitems"
+
+#: Seconds for a worker to say something in its log.
+_PATIENCE = 60.0
+
+_SETTINGS = """
+data = "{place}/var"
+token = "{token}"
+redis.url = "{redis}"
+server.test_items = true
+stream.most = 20000
+stream.most_user = 20000
+stream.most_address = 20000
+stream.opens = 100000
+stream.drain = 0
+{more}
+"""
+
+
+class Tubepost:
+    """Runs from `with` to its end. *pinned*: the server alone on one core, all else on the other."""
+
+    def __init__(self, place: Path, *, settings: str = "", pinned: bool = True) -> None:
+        self.redis = RedisServer()
+        self._pinned = pinned
+        self._settings = _SETTINGS.format(place=place, token=TOKEN, redis=self.redis.url, more=settings)
+        self._place = place
+        self.server = Program("server", place, self._settings)
+        self.worker: Program | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.redis.start()
+            self.server.start()
+            if self._pinned:
+                pin(self.pid, SERVER_CORE)
+                pin(self.redis_pid, OTHER_CORE)
+            self.server.ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        for program in (self.worker, self.server):
+            if program is not None:
+                program.stop()
+        self.redis.stop()
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def pid(self) -> int:
+        assert self.server.process is not None
+        return self.server.process.pid
+
+    @property
+    def redis_pid(self) -> int:
+        assert self.redis.process is not None
+        return self.redis.process.pid
+
+    def start_worker(self, *, until: str) -> None:
+        """Begin to read the mailboxes; returns when its log says *until*."""
+        self.worker = Program("worker", self._place, self._settings).start()
+        deadline = time.monotonic() + _PATIENCE
+        while until not in self.worker.log.read_text():
+            assert self.worker.process is not None
+            if self.worker.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the worker never said {until!r}:\n{self.worker.log.read_text()[-2000:]}")
+            time.sleep(0.01)

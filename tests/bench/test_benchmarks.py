@@ -1,0 +1,68 @@
+"""Each benchmark runs at a tiny size and gives rows that can be read. How fast anything is, no test says."""
+
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bench import fanout, idle, intake, latency, listing
+from bench.__main__ import BENCHMARKS
+from bench.fanout import Found
+from bench.row import Row, number, table
+from tests.support.program import PROJECT
+
+TINY = {
+    fanout: fanout.Size(streams=100, events=5, burst=20, rounds=1),
+    latency: latency.Size(letters=5),
+    intake: intake.Size(mails=20),
+    listing: listing.Size(few=120, many=300, times=5),
+    idle: idle.Size(streams=20, faster=200),
+}
+
+
+@pytest.mark.parametrize(("benchmark", "size"), TINY.items(), ids=[each.__name__ for each in TINY])
+def test_a_benchmark_gives_rows_with_what_was_measured_on_both_sides(benchmark: ModuleType, size: Any) -> None:
+    rows = benchmark.measure(size)
+    assert rows
+    for row in rows:
+        assert row.figure
+        assert any(digit.isdigit() for digit in row.tubepost)
+        if "not installed" in row.peer:
+            assert row.ratio is None
+        else:
+            assert row.ratio is not None
+            assert row.ratio > 0
+    assert table(rows).count("\n") == len(rows) + 1
+
+
+def test_every_benchmark_is_tried_here_and_has_three_sizes() -> None:
+    assert set(BENCHMARKS.values()) == set(TINY)
+    for benchmark in BENCHMARKS.values():
+        assert {"QUICK", "USUAL", "FULL"} <= vars(benchmark).keys()
+
+
+def test_a_peer_that_is_not_installed_is_said_to_be_so() -> None:
+    found = Found(cpu=7.0, rate=1.0, burst=3.0, memory=4.5)
+    rows = fanout.rows(fanout.QUICK, found, found, None)
+    assert [row.ratio for row in rows if row.peer == "nchan: not installed"] == [None, None, None]
+
+
+def test_numbers_have_three_digits_that_count() -> None:
+    assert [number(each) for each in (0.01234, 6.049, 14.96, 150.2, 1_234_567.8)] == [
+        "0.0123", "6.05", "15", "150", "1,234,568",
+    ]  # fmt: skip
+
+
+def test_a_ratio_is_ours_by_theirs() -> None:
+    row = Row.compare("speed", 3.0, 2.0, "m/s", "a snail", "≥ 1")
+    assert table([row]).splitlines()[-1] == "| speed | 3 m/s | a snail: 2 m/s | **1.50** | ≥ 1 |"
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    command = [sys.executable, "-m", "bench", "speed"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "'speed'" in done.stderr
+    assert "fanout, latency, intake, list, idle" in done.stderr
