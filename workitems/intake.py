@@ -3,6 +3,7 @@
 Both doors (the poller and the intake endpoint) call `Intake.put`; readers take with `take`, `abandoned` and `attempt`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -68,12 +69,21 @@ class Intake:
         When this returns the mail survives a power cut. Doing it again with the same mail does nothing more. Raises
         IntakeFullError, LeaseLostError, or StoreUnavailableError when the disk or Redis cannot serve.
         """
-        receipt = await self._put_as(identity.item_id(origin.mailbox, raw), raw, origin)
-        if receipt.outcome == "crowded":
-            return await self._put_as(identity.whole_id(origin.mailbox, raw), raw, origin)
-        return receipt
+        return (await self.put_all([(raw, origin)]))[0]
 
-    async def _put_as(self, item_id: str, raw: bytes, origin: Origin) -> Receipt:
+    async def put_all(self, mails: Sequence[tuple[bytes, Origin]]) -> list[Receipt]:
+        """As `put` for each of *mails* in their order; the disk works on all of them at once.
+
+        When it raises, some may have been put, none behind one that was not; doing it again puts the rest.
+        """
+        sidecars = await asyncio.gather(
+            *(self._stored(identity.item_id(origin.mailbox, raw), raw, origin) for raw, origin in mails)
+        )
+        return [
+            await self._put_stored(sidecar, raw, origin) for sidecar, (raw, origin) in zip(sidecars, mails, strict=True)
+        ]
+
+    async def _stored(self, item_id: str, raw: bytes, origin: Origin) -> Sidecar:
         sidecar = Sidecar(
             id=item_id,
             mailbox=origin.mailbox,
@@ -89,9 +99,15 @@ class Intake:
         )
         await self._store.put(sidecar, raw)
         failpoint.reach("stored")
+        return sidecar
+
+    async def _put_stored(self, sidecar: Sidecar, raw: bytes, origin: Origin) -> Receipt:
         outcome = await self._record(sidecar, origin.token)
+        if outcome == "crowded":
+            sidecar = await self._stored(identity.whole_id(origin.mailbox, raw), raw, origin)
+            outcome = await self._record(sidecar, origin.token)
         failpoint.reach("put")
-        return Receipt(item_id, outcome)
+        return Receipt(sidecar.id, outcome)
 
     async def _record(self, sidecar: Sidecar, token: str = "") -> str:
         place = (sidecar.uidvalidity or "", sidecar.uid or "")
