@@ -1,0 +1,242 @@
+"""Files that are whole or not there, whatever happens in between."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workitems.samples import IDS, mail
+from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
+from workitems.identity import fingerprint
+from workitems.mailstore import THREADS, MailStore, Sidecar
+
+RAW = mail()
+
+
+def sidecar(raw: bytes = RAW, item_id: str = IDS[0], arrived: str = "2026-03-01T09:30:00Z") -> Sidecar:
+    return Sidecar(item_id, "claims", fingerprint(raw), arrived, "imap", len(raw), uidvalidity=7, uid=3)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+async def test_mail_comes_back_as_it_was_put(mailstore: MailStore) -> None:
+    await mailstore.put(sidecar(), RAW)
+    (stored,) = await mailstore.get(IDS[0])
+    assert (stored.sidecar, stored.raw) == (sidecar(), RAW)
+
+
+async def test_every_version_is_kept_and_the_first_one_stands_in_front(mailstore: MailStore) -> None:
+    late, early = mail(body="late"), mail(body="early")
+    await mailstore.put(sidecar(late, arrived="2026-03-01T09:30:01Z"), late)
+    await mailstore.put(sidecar(early), early)
+    assert [stored.raw for stored in await mailstore.get(IDS[0])] == [early, late]
+
+
+async def test_putting_again_does_no_harm(mailstore: MailStore, tmp_path: Path) -> None:
+    await mailstore.put(sidecar(), RAW)
+    await mailstore.put(sidecar(arrived="2027-01-01T00:00:00Z"), RAW)
+    assert (await mailstore.get(IDS[0]))[0].sidecar == sidecar()
+    assert len(files(tmp_path)) == 2
+
+
+async def test_the_same_mail_put_many_times_at_once_is_whole(tmp_path: Path) -> None:
+    store = MailStore(tmp_path / "mail")
+    big = mail(body="x" * 2_000_000)
+    for item_id in IDS:
+        await asyncio.gather(*(store.put(sidecar(big, item_id), big) for _ in range(8)))
+        (stored,) = await store.get(item_id)
+        assert stored.raw == big
+    store.close()
+    assert not [name for name in files(tmp_path) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    "item_id",
+    ["", ".", "..", "../../etc/passwd", "wi_" + "a" * 25, "wi_" + "a" * 27, "wi_" + "A" * 26, IDS[0] + "\n",
+     "wi_../" + "a" * 23, "/etc/passwd", "wi_" + "a" * 25 + "\x00", "wi_" + "1" * 26, IDS[0] + "/.."],
+)  # fmt: skip
+async def test_no_name_leads_out_of_the_store(mailstore: MailStore, tmp_path: Path, item_id: str) -> None:
+    for step in (
+        mailstore.get(item_id),
+        mailstore.get_reading(item_id),
+        mailstore.put_reading(item_id, {}, [b""]),
+        mailstore.remove(item_id),
+    ):
+        with pytest.raises(NotFoundError):
+            await step
+    with pytest.raises(NotFoundError):
+        await mailstore.attachment(item_id, 1)
+    with pytest.raises(NotFoundError):
+        await mailstore.put(sidecar(item_id=item_id), RAW)
+    assert files(tmp_path) == []
+
+
+async def test_nothing_is_there_until_its_sidecar_is(mailstore: MailStore, tmp_path: Path) -> None:
+    await mailstore.put(sidecar(), RAW)
+    folder = tmp_path / "mail" / IDS[0][3:5] / IDS[0]
+    (folder / f"{fingerprint(RAW)}.json").unlink()
+    (folder / f"{fingerprint(RAW)}.json.77.part").write_bytes(b"{")
+    with pytest.raises(NotFoundError):
+        await mailstore.get(IDS[0])
+    assert [await mailstore.stored(shard) for shard in await mailstore.shards()] == [[]]
+    await mailstore.put(sidecar(), RAW)
+    assert (await mailstore.get(IDS[0]))[0].raw == RAW
+
+
+async def test_everything_is_synced_before_it_is_named_and_named_before_it_is_told(
+    mailstore: MailStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_sync, real_rename = os.fsync, os.rename
+
+    def kind(path: str) -> str:
+        name = Path(path).name
+        return ".".join(part for part in name.split(".") if part in ("eml", "json", "part")) or name
+
+    def sync(descriptor: int) -> None:
+        steps.append("sync " + kind(str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        real_sync(descriptor)
+
+    def rename(old: str, new: str) -> None:
+        steps.append("rename " + kind(str(new)))
+        real_rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(Path, "rename", lambda old, new: rename(str(old), str(new)))
+    await mailstore.put(sidecar(), RAW)
+    folder = IDS[0]
+    assert steps == [
+        f"sync {tmp_path.name}", "sync mail", f"sync {folder[3:5]}",
+        "sync eml.part", "rename eml", "sync json.part", "rename json", f"sync {folder}",
+    ]  # fmt: skip
+    steps.clear()
+    await mailstore.put(sidecar(), RAW)
+    assert steps[-1:] == [f"sync {folder}"], "who put it before may have been cut off before this"
+    steps.clear()
+    await mailstore.put_reading(folder, {"text": "Hello"}, [b"1", b"2"])
+    assert steps[-3:] == ["sync json.part", "rename json", f"sync {folder}"]
+    assert len([step for step in steps if step.startswith("sync")]) == 4
+
+
+FULL_DISK = """
+import asyncio, resource, sys
+from pathlib import Path
+from tests.workitems.test_mailstore import sidecar
+from workitems.errors import StoreUnavailableError
+from workitems.mailstore import MailStore
+
+async def main():
+    store, raw = MailStore(Path(sys.argv[1])), b"x" * 100_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+    for step in (store.put(sidecar(raw), raw), store.put_reading(sidecar().id, {"text": "y" * 9_000}, []),
+                 store.put_reading(sidecar().id, {}, [raw])):
+        try:
+            await step
+        except StoreUnavailableError as error:
+            print(error)
+    print(sorted(path.name for path in Path(sys.argv[1]).rglob("*") if path.is_file()))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await store.put(sidecar(raw), raw)
+    print((await store.get(sidecar().id))[0].raw == raw)
+
+asyncio.run(main())
+"""
+
+
+def test_a_disk_that_takes_no_more_is_an_unavailable_store_and_leaves_nothing_half(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=30, cwd=Path.cwd()
+    )
+    assert done.stdout.splitlines() == [*["the mail store cannot serve: File too large"] * 3, "[]", "True"], done.stderr
+
+
+async def test_a_folder_that_cannot_be_written_is_an_unavailable_store(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_bytes(b"a file where the folder should be")
+    store = MailStore(tmp_path / "mail")
+    with pytest.raises(StoreUnavailableError):
+        await store.check()
+    with pytest.raises(StoreUnavailableError):
+        await store.put(sidecar(), RAW)
+    store.close()
+
+
+async def test_the_check_leaves_nothing_and_does_not_trip_over_itself(mailstore: MailStore, tmp_path: Path) -> None:
+    for _ in range(20):
+        await asyncio.gather(*(mailstore.check() for _ in range(8)))
+    assert files(tmp_path) == []
+
+
+async def test_a_reading_comes_back_with_its_attachments(mailstore: MailStore) -> None:
+    await mailstore.put_reading(IDS[0], {"text": "Ä\ud83d", "n": 2**53 + 1}, [b"one", b"two"])
+    assert await mailstore.get_reading(IDS[0]) == {"text": "Ä�", "n": 2**53 + 1}
+    assert (await mailstore.attachment(IDS[0], 2)).read_bytes() == b"two"
+    for n in (0, 3, -1, 10**30):
+        with pytest.raises(NotFoundError):
+            await mailstore.attachment(IDS[0], n)
+    with pytest.raises(NotFoundError):
+        await mailstore.get(IDS[0])  # a reading is no mail
+    with pytest.raises(NotFoundError):
+        await mailstore.get_reading(IDS[1])
+
+
+async def test_removing_takes_every_byte_and_may_be_done_twice(mailstore: MailStore, tmp_path: Path) -> None:
+    await mailstore.put(sidecar(), RAW)
+    await mailstore.put_reading(IDS[0], {}, [b"1"])
+    await mailstore.remove(IDS[0])
+    await mailstore.remove(IDS[0])
+    assert files(tmp_path) == []
+    with pytest.raises(NotFoundError):
+        await mailstore.get(IDS[0])
+
+
+async def test_a_cancelled_put_leaves_nothing_half(mailstore: MailStore, tmp_path: Path) -> None:
+    big = mail(body="x" * 5_000_000)
+    task = asyncio.create_task(mailstore.put(sidecar(big), big))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    mailstore.close()
+    assert len(files(tmp_path)) == 2
+    assert not [name for name in files(tmp_path) if name.endswith(".part")]
+
+
+async def test_what_is_stored_is_listed_by_age_and_one_broken_sidecar_hides_no_other(
+    mailstore: MailStore, tmp_path: Path
+) -> None:
+    for item_id in IDS[:3]:
+        await mailstore.put(sidecar(item_id=item_id), RAW)
+    (tmp_path / "mail" / IDS[1][3:5] / IDS[1] / f"{fingerprint(RAW)}.json").write_bytes(b"[]")
+    (tmp_path / "mail" / "stray file").write_bytes(b"")
+    found = [stored for shard in await mailstore.shards() for stored in await mailstore.stored(shard)]
+    assert sorted(stored.id for stored in found) == [IDS[0], IDS[2]]
+    assert [await mailstore.stored(shard, older_than=60) for shard in await mailstore.shards()] == [[], [], []]
+
+
+async def test_an_empty_store_has_no_shards(mailstore: MailStore) -> None:
+    assert await mailstore.shards() == []
+
+
+def test_a_sidecar_of_a_newer_program_is_read_as_far_as_it_is_known() -> None:
+    newer = json.loads(sidecar().encode()) | {"colour": "blue", "schema": 9}
+    assert Sidecar.decode(json.dumps(newer).encode()).id == IDS[0]
+    for broken in (b"", b"[]", b"{}", b"7", b"\xff", b'{"id": "a"}', b'{"recipients": 7}'):
+        with pytest.raises(DecodeError):
+            Sidecar.decode(broken)
+
+
+async def test_files_are_for_their_owner_alone(mailstore: MailStore, tmp_path: Path) -> None:
+    await mailstore.put(sidecar(), RAW)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.joinpath("mail").rglob("*") if path.is_dir()} == {0o700}
+
+
+async def test_the_store_works_on_no_more_threads_than_it_may(mailstore: MailStore) -> None:
+    await asyncio.gather(*(mailstore.put(sidecar(item_id=item_id), RAW) for item_id in IDS))
+    assert len(mailstore._threads._threads) <= THREADS
