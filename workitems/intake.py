@@ -4,9 +4,10 @@ Both doors (the poller and the intake endpoint) call `Intake.put`; readers take 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -20,6 +21,9 @@ _put = Script("feed.lua", "put.lua")
 
 #: Stored mails that are compared with Redis in one round trip.
 _COMPARED = 200
+
+#: Bytes of a mail that is hashed on the event loop; 50 MB take a tenth of a second.
+_SMALL = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +80,18 @@ class Intake:
 
         When it raises, some may have been put, none behind one that was not; doing it again puts the rest.
         """
-        sidecars = await asyncio.gather(
-            *(self._stored(identity.item_id(origin.mailbox, raw), raw, origin) for raw, origin in mails)
-        )
+        sidecars = await asyncio.gather(*(self._stored(identity.item_id, raw, origin) for raw, origin in mails))
         return [
             await self._put_stored(sidecar, raw, origin) for sidecar, (raw, origin) in zip(sidecars, mails, strict=True)
         ]
 
-    async def _stored(self, item_id: str, raw: bytes, origin: Origin) -> Sidecar:
+    async def _stored(self, identify: Callable[[str, bytes], str], raw: bytes, origin: Origin) -> Sidecar:
+        names = partial(_names, identify, origin.mailbox, raw)
+        item_id, fingerprint = names() if len(raw) <= _SMALL else await asyncio.to_thread(names)
         sidecar = Sidecar(
             id=item_id,
             mailbox=origin.mailbox,
-            raw=identity.fingerprint(raw),
+            raw=fingerprint,
             arrived=origin.arrived.isoformat(timespec="seconds").replace("+00:00", "Z"),
             source=origin.source,
             size=origin.size,
@@ -103,8 +107,10 @@ class Intake:
 
     async def _put_stored(self, sidecar: Sidecar, raw: bytes, origin: Origin) -> Receipt:
         outcome = await self._record(sidecar, origin.token)
+        if outcome in ("crowded", "gone"):  # no item will ever read it from this place
+            await self._store.discard(sidecar)
         if outcome == "crowded":
-            sidecar = await self._stored(identity.whole_id(origin.mailbox, raw), raw, origin)
+            sidecar = await self._stored(identity.whole_id, raw, origin)
             outcome = await self._record(sidecar, origin.token)
         failpoint.reach("put")
         return Receipt(sidecar.id, outcome)
@@ -231,6 +237,10 @@ class Intake:
             sidecar for sidecar, (gone, *raws) in zip(sidecars, facts, strict=True)
             if not gone and not any(sidecar.raw.encode() in (known or b"").split(b",") for known in raws)
         ]  # fmt: skip
+
+
+def _names(identify: Callable[[str, bytes], str], mailbox: str, raw: bytes) -> tuple[str, str]:
+    return identify(mailbox, raw), identity.fingerprint(raw)
 
 
 def _waiting(entry: bytes, fields: dict[bytes, bytes]) -> Waiting:

@@ -19,7 +19,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
@@ -124,6 +124,10 @@ class MailStore:
         """The file of an attachment. Raises NotFoundError."""
         return await self._off_loop(_existing, self._of(item_id) / f"attachment-{n:d}")
 
+    async def discard(self, sidecar: Sidecar) -> None:
+        """Take back one version of a mail; nothing happens when it is not there."""
+        await self._off_loop(self._discard, sidecar)
+
     async def remove(self, item_id: str) -> None:
         """Every byte of a mail; nothing happens when there is none."""
         await self._off_loop(self._remove, item_id)
@@ -185,6 +189,13 @@ class MailStore:
             _write(folder / f"attachment-{n}", content)
         _write(folder / "reading.json", dumps(reading).encode())
         _sync(folder)
+
+    def _discard(self, sidecar: Sidecar) -> None:
+        folder = self._of(sidecar.id)
+        for name in (f"{sidecar.raw}.json", f"{sidecar.raw}.eml"):  # the sidecar first: alone it would lie
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # where other versions are, the folder stays
+            folder.rmdir()
 
     def _remove(self, item_id: str) -> None:
         folder = self._of(item_id)

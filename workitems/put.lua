@@ -5,6 +5,11 @@ local box = P .. 'mailbox:' .. mailbox
 
 if token ~= '' and redis.call('GET', P .. 'lease:' .. mailbox) ~= token then return 'lease' end
 
+local function versions(raws)
+  -- Fingerprints have 32 digits and are joined by commas.
+  return raws and math.floor((#raws + 1) / 33) or 0
+end
+
 local waiting = redis.call('HGET', P .. 'attempts:' .. id, 'raws')
 local read = redis.call('HGET', P .. 'item:' .. id, 'raws')
 local outcome = 'new'
@@ -14,7 +19,7 @@ elseif string.find(',' .. (waiting or '') .. ',' .. (read or '') .. ',', ',' .. 
   outcome = 'duplicate'
 elseif waiting or read then
   -- Who repeats one mail's headers over other bodies must not bury them all under one item.
-  if #(waiting or read) >= 8 * 33 then return 'crowded' end
+  if versions(waiting) + versions(read) >= 9 then return 'crowded' end
   outcome = 'variant'
 end
 

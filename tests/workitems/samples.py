@@ -40,7 +40,13 @@ def origin(raw: bytes, mailbox: str = "claims", **parts: Any) -> Origin:
     return replace(Origin(mailbox, ARRIVED, "imap", len(raw)), **parts)
 
 
-def everything(url: str) -> dict[bytes, bytes]:
-    """Every key of a Redis with its serialized value: two pictures are equal when nothing was changed in between."""
-    with Redis.from_url(url) as client:
-        return {key: client.dump(key) for key in client.keys("*")}
+def everything(url: str) -> dict[bytes, Any]:
+    """Every key of a Redis with its value: two pictures are equal when nothing was changed in between."""
+    with Redis.from_url(url, protocol=2) as client:
+        readers: dict[bytes, Any] = {
+            b"string": client.get,
+            b"hash": client.hgetall,
+            b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+            b"stream": lambda key: (client.xrange(key), client.xinfo_stream(key)["last-generated-id"]),
+        }
+        return {key: readers[client.type(key)](key) for key in client.keys("*")}
