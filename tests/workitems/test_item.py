@@ -68,6 +68,13 @@ def test_a_broken_machine_part_is_a_decode_error() -> None:
             Item.decode(IDS[0], RECORD | {b"machine": broken})
 
 
+@pytest.mark.parametrize("depth", [40, 900, 990, 5_000])
+def test_a_record_too_deep_to_be_written_again_is_a_decode_error(depth: int) -> None:
+    deep = b'{"extracted_fields":{"x":' + b"[" * depth + b"]" * depth + b"}}"
+    with pytest.raises(DecodeError, match="wi_a cannot be understood"):
+        Item.decode("wi_a", RECORD | {b"machine": deep})
+
+
 def test_what_people_corrected_wins_and_null_takes_a_field_away() -> None:
     read = machine(extracted_fields={"a": "1", "b": "2", "c": "3"})
     assert effective_fields(read, {"corrections": {"b": "two", "c": None, "d": []}}) == {"a": "1", "b": "two", "d": []}
@@ -138,7 +145,7 @@ machines = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=60)
 @given(machines, st.dictionaries(longs, anything, max_size=3))
 def test_the_view_of_any_machine_part_fits_into_an_event(parts: dict[str, Any], corrections: dict[str, Any]) -> None:
     read = machine() | parts
