@@ -191,12 +191,18 @@ class Poller:
             if mail.raw is not None:
                 hand.append(mail)
             if len(hand) >= HAND or sum(len(each.raw or b"") for each in hand) >= HAND_BYTES:
-                taken += await self._put(hand, checkpoint.uidvalidity)
-                hand.clear()
-        taken += await self._put(hand, checkpoint.uidvalidity)
+                taken += await self._keep(hand, missing, checkpoint.uidvalidity)
+        taken += await self._keep(hand, missing, checkpoint.uidvalidity)
+        await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, uids[-1]))
+        return taken
+
+    async def _keep(self, hand: list[Mail], missing: list[int], uidvalidity: int) -> int:
+        """Put *hand* and empty both; what is *missing* is remembered first: a put moves the checkpoint past it."""
         if missing:
             await self._owe(missing)
-        await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, uids[-1]))
+            missing.clear()
+        taken = await self._put(hand, uidvalidity)
+        hand.clear()
         return taken
 
     async def _put(self, mails: Sequence[Mail], uidvalidity: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.scripted_imap import ScriptedImap
+from tests.support.scripted_imap import ScriptedImap, Talk
 from tests.worker.desk import letter
 from tests.worker.moody import Message, Moody
 from worker import fetching
@@ -101,6 +101,31 @@ async def test_mail_that_vanishes_in_between_is_passed(make_poller: Callable[...
         await poller.poll_once()
         assert await Mailbox(redis, "desk").owed() == {}
         assert await _waiting(redis) == [item_id("desk", letter(n)) for n in (1, 3)]
+        await poller.stop(1)
+
+
+async def test_a_mail_that_is_owed_is_remembered_before_the_checkpoint_passes_it(
+    make_poller: Callable[..., Poller], redis: Client
+) -> None:
+    class Dropping(Moody):
+        """Hangs up when it is asked for the bytes of message 60, in the second batch."""
+
+        async def serve(self, talk: Talk) -> None:
+            await super().serve(talk)
+            talk.hang_up()
+
+        def _fetch(self, command: str, uids: set[int]) -> tuple[list[bytes], str]:
+            if "BODY" in command and 60 in uids:
+                raise ConnectionResetError
+            return super()._fetch(command, uids)
+
+    moody = Dropping({1: Message(None, size=10)} | {n: Message(letter(n)) for n in range(2, 61)})
+    async with ScriptedImap(moody.serve) as server:
+        poller = make_poller(server)
+        with pytest.raises(ImapError):
+            await poller.poll_once()
+        assert int(await redis.hget(keys.mailbox("desk"), "uid")) > 1
+        assert await Mailbox(redis, "desk").owed() == {1: 0}
         await poller.stop(1)
 
 
