@@ -85,7 +85,7 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
             return
         intake = Intake(redis, mailstore, most=settings.intake.most)
         store = Store(redis, history=settings.stream.history)
-        readings = await parts.enter_async_context(_children(settings, functions))
+        readings = await parts.enter_async_context(_children(settings, functions, stop))
         reader = Reader(
             intake, blocking, mailstore, store, readings, consumer=consumer,
             bounds=Bounds(seconds=settings.worker.read_seconds, abandoned=settings.worker.abandoned),
@@ -97,7 +97,8 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
             for name, mailbox in settings.mailboxes.items()
         }
         await parts.enter_async_context(_polling(pollers, crew))
-        log.info("started")
+        if not stop.is_set():
+            log.info("started")
         await stop.wait()
         log.info("stopping")
     log.info("stopped")
@@ -179,7 +180,7 @@ async def _reached(redis: Client, stop: asyncio.Event) -> bool:
 
 
 @asynccontextmanager
-async def _children(settings: Settings, functions: Functions) -> AsyncIterator[Readings]:
+async def _children(settings: Settings, functions: Functions, stop: asyncio.Event) -> AsyncIterator[Readings]:
     limits = ChildLimits(memory=settings.worker.read_memory)
     first = Sandbox(
         rules(settings), size=settings.worker.readers, spares=SPARES, limits=limits, function=functions.whole
@@ -187,12 +188,24 @@ async def _children(settings: Settings, functions: Functions) -> AsyncIterator[R
     careful = Sandbox(rules(settings), size=1, spares=0, slow=0, limits=limits, function=functions.whole)
     headers = Sandbox({}, size=1, spares=0, slow=0, limits=limits, function=functions.headers)
     try:
-        await first.start()
-        log.info("reading children started", children=settings.worker.readers)
+        await _unless(stop, first.start())
+        if not stop.is_set():
+            log.info("reading children started", children=settings.worker.readers)
         yield Readings(first, careful, headers)
     finally:
         await asyncio.gather(first.close(), careful.close(), headers.close())
         log.info("reading children ended")
+
+
+async def _unless(stop: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
+    """Await *start*, which may take a minute on a busy machine, but no longer than until *stop* is set."""
+    starting, stopping = asyncio.create_task(start), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+    finally:
+        await end(starting, stopping)
 
 
 @asynccontextmanager

@@ -51,6 +51,14 @@ def test_a_worker_stops_soon_and_in_order_while_mail_flows_and_the_next_one_goes
     assert len(office.events()) == len(mails)
 
 
+def test_a_worker_that_is_told_to_stop_while_it_starts_does_not_start_first(office: PostOffice) -> None:
+    office.start_worker()
+    office.until(lambda: "Redis answers" in office.log.read_text(), "it is on its way up")
+    assert office.worker is not None
+    office.worker.terminate()
+    assert office.worker.wait(10) == 0
+
+
 def test_no_child_outlives_the_worker(office: PostOffice) -> None:
     office.start_worker()
     office.until(lambda: "event=started" in office.log.read_text(), "it is up")
