@@ -5,6 +5,7 @@ import math
 from typing import Any, NoReturn
 
 from workitems.errors import InvalidChangeError
+from workitems.event import DEEPEST, is_deeper
 
 
 def read_object(raw: bytes, accepted: frozenset[str]) -> dict[str, Any]:
@@ -15,6 +16,8 @@ def read_object(raw: bytes, accepted: frozenset[str]) -> dict[str, Any]:
         raise InvalidChangeError("the body is no JSON (RFC 8259) in UTF-8") from None
     if not isinstance(value, dict):
         raise InvalidChangeError("the body is a JSON object")
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and is_deeper(value):
+        raise InvalidChangeError(f"values inside each other at most {DEEPEST} deep are accepted")
     for name in value:
         if name not in accepted:
             raise InvalidChangeError(f"no such name; accepted: {', '.join(sorted(accepted))}", name[:64])

@@ -8,6 +8,9 @@ from typing import Any, Self
 #: Rises when a client that knows the older form would break.
 SCHEMA = 1
 
+#: Levels of lists and objects inside each other that we take; json's own end lies near 1,000, and moves with the stack.
+DEEPEST = 32
+
 _CURSOR = re.compile(r"(\d{1,16})-(\d{1,16})", re.ASCII)
 
 
@@ -72,3 +75,11 @@ def dumps(value: Any) -> str:
     """Compact JSON in UTF-8; lone surrogates, which JSON cannot carry as UTF-8, become U+FFFD."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+
+
+def is_deeper(value: Any, levels: int = DEEPEST) -> bool:
+    """Whether lists and objects lie in each other more than *levels* deep: what one place reads, another could not."""
+    if not isinstance(value, dict | list):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(is_deeper(each, levels - 1) for each in inside)

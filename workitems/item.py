@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from workitems.errors import DecodeError
-from workitems.event import dumps
+from workitems.event import dumps, is_deeper
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ class Item:
                 submission_ref=text["reference"],
                 score=int(text["score"]),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             raise DecodeError(f"item {item_id} cannot be understood: {type(error).__name__}") from error
 
     def view(self) -> Json:
@@ -98,6 +98,8 @@ def _table(text: str) -> Json:
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004, as for all that is not what it should be
+    if is_deeper(value):
+        raise ValueError("too deep to be written again")
     return value
 
 

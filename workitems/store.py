@@ -213,9 +213,9 @@ def _check(wanted: Change) -> None:
     if wanted.assignee is not None and (len(wanted.assignee) > LONGEST_NAME or not wanted.assignee.isprintable()):
         raise InvalidChangeError(f"a name of at most {LONGEST_NAME} printable characters is accepted", "assignee")
     for name, value in (wanted.fields or {}).items():
-        if len(name) > 64 or len(_json(value)) > 4_000:
+        if not 1 <= len(name) <= 64 or not name.isprintable() or len(_json(value)) > 4_000:
             raise InvalidChangeError(
-                "a field has a name of at most 64 and a value of at most 4,000 characters", "fields"
+                "a field has a name of 1 to 64 printable and a value of at most 4,000 characters", "fields"
             )
     if len(wanted.fields or ()) > 100:
         raise InvalidChangeError("at most 100 fields are corrected at once", "fields")

@@ -149,6 +149,8 @@ async def test_a_change_that_changes_nothing_is_no_event(call: Call, publish: An
         ('{"fields":[]}', "fields"),
         ('{"fields":null}', "fields"),
         ('{"fields":{"' + "x" * 65 + '":1}}', "fields"),
+        ('{"fields":{"\\ud800":1}}', "fields"),
+        ('{"fields":{"":1}}', "fields"),
         ('{"status":"done","version":"1"}', "version"),
         ('{"status":"done","version":true}', "version"),
     ],
@@ -188,3 +190,11 @@ async def test_strange_characters_in_a_correction_survive(call: Call, publish: A
     path = f"/api/workitems/{await publish()}"
     value = 'a"b\\c \u2028 \U0001f600 </script> \x00'
     assert body(await call("PATCH", path, json={"fields": {"x": value}}))["extracted_fields"] == {"x": value}
+
+
+async def test_no_depth_of_a_correction_can_hide_the_queue_from_others(call: Call, publish: Any) -> None:
+    path = f"/api/workitems/{await publish()}"
+    for depth in (30, 31, *range(960, 1000)):  # near 980 it could be written by one place and not be read by another
+        answer = await call("PATCH", path, body='{"fields":{"deep":' + "[" * depth + "1" + "]" * depth + "}}")
+        assert answer.code == (200 if depth <= 30 else 422)
+    assert len(body(await call("GET", "/api/workitems"))["items"]) == 1
