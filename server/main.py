@@ -17,6 +17,7 @@ from server.auth import Auth
 from server.context import Context
 from server.hub import Hub
 from server.limits import Limits
+from server.listener import Listener, raise_limit
 from server.resume import Resume
 from server.secret import signing_secret
 from server.stats import Stats
@@ -64,7 +65,8 @@ async def serve(settings: Settings) -> None:
             # Posted mail has its own bound; nothing else is ever large, and anybody may begin to send.
             max_body_size=_BODY,
         )
-        sockets = listening_sockets(settings)
+        most = raise_limit()
+        sockets = [Listener(each, most) for each in listening_sockets(settings)]
         server.add_sockets(sockets)
         log.info("listening", process=context.process, address=str(sockets[0].getsockname()))
         await stop.wait()

@@ -1,0 +1,55 @@
+"""More clients than a process has descriptors for wait; nothing spins, nothing fails, and those inside are served."""
+
+import contextlib
+import resource
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Program
+
+#: Descriptors of the server under test: below what so many idle clients would take.
+DESCRIPTORS, CLIENTS = 200, 300
+
+
+@pytest.fixture
+def server(redis_url: str, tmp_path: Path) -> Program:
+    return Program("server", tmp_path, f'[redis]\nurl = "{redis_url}"\n[stream]\ndrain = 0\n')
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def status_line(client: socket.socket) -> bytes:
+    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    return client.recv(64).partition(b"\r\n")[0]
+
+
+def test_clients_beyond_the_descriptors_wait_and_cost_nothing(server: Program) -> None:
+    server.start()
+    assert server.process is not None
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        server.ready()
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(CLIENTS)
+        ]
+        assert status_line(clients[0]) == b"HTTP/1.1 200 OK"  # those inside are served
+        used, logged = processor_seconds(server.process.pid), server.log.stat().st_size
+        time.sleep(2)  # nothing can be waited for: it is shown that nothing happens
+        assert processor_seconds(server.process.pid) - used < 0.5
+        assert server.log.stat().st_size - logged < 1_000
+        assert "new clients must wait" in server.log.read_text()
+        clients[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            status_line(clients[-1])
+        for client in clients[:-1]:
+            client.close()
+        clients[-1].settimeout(10)
+        assert clients[-1].recv(15) == b"HTTP/1.1 200 OK"  # as soon as others have left
+        assert server.log.read_text().count("Too many open files") == 0
