@@ -14,6 +14,7 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +37,19 @@ OUTSIDE = {"TUBEPOST_CONFIG", "TUBEPOST_FAILPOINT", "TUBEPOST_PROCESS"}
 #: Values of settings whose names hold one of these words are never shown; a URL may carry a password.
 _SECRET_WORDS = ("password", "secret", "token", "url", "key")
 
+#: Kinds of mistakes → what is accepted, in plainer words than the library's.
+_ACCEPTED = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be text: the path of a file or folder",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+}
 
 #: Bytes of a socket's path that every system takes.
 _LONGEST_SOCKET = 100
@@ -49,10 +63,36 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _shaped(pattern: str, accepted: str) -> AfterValidator:
+    """A check that a text has the form of *pattern*; *accepted* says it in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {accepted}")
+        return text
+
+    return AfterValidator(check)
+
+
+#: A name or an IPv4 or IPv6 address.
+Host = Annotated[str, _shaped(r"[^\s/:@\[\]]+|(?:[0-9a-fA-F.]*:){2,}\S*", "a name or address, without scheme or port")]
+
+
 class Section(BaseModel):
     """A table of the file. Unknown names are errors, and no error ever carries the input."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+def _is_redis(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        _ = parts.port  # raises when it is no number: a password with an unwritten / or # looks so
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and bool(re.fullmatch(r"(/\d*)?", parts.path))
 
 
 class RedisSettings(Section):
@@ -66,8 +106,9 @@ class RedisSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+        if url is not None and not _is_redis(url.get_secret_value()):
+            accepted = "redis://host:6379/0, rediss://… or unix:///path; special characters of a password as %XX"
+            raise ValueError(f"must be such as {accepted}")
         return url
 
 
@@ -97,7 +138,7 @@ class StreamSettings(Section):
 class ServerSettings(Section):
     """The web server. Under supervisord the socket comes from there; `host` and `port` serve a lone process."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: int = Field(8888, ge=0, le=65535)
     #: Origins that may call from other sites, e.g. `https://app.example.com`.
     origins: tuple[str, ...] = ()
@@ -135,7 +176,7 @@ class WorkerSettings(Section):
     """Reading mail."""
 
     #: Stable name of this worker's consumer. None: host and supervisord process name.
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+    name: Annotated[str, _shaped(r"[A-Za-z0-9_.:-]{1,80}", "1 to 80 of A-Z, a-z, 0-9, _ . : and -")] | None = None
     #: Child processes that read mail, besides one for mail that failed before.
     readers: int = Field(2, ge=1, le=32)
     #: Seconds that a mail which failed before may take.
@@ -160,7 +201,7 @@ def _start(value: Any) -> Any:
 class MailboxSettings(Section):
     """One mailbox that is watched."""
 
-    host: str
+    host: Host
     port: int | None = Field(None, ge=1, le=65535)
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     user: str
@@ -199,15 +240,18 @@ def _tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+Label = Annotated[str, _shaped(r"(?s)(?=.*\S).{1,100}", "1 to 100 characters, not all blank")]
+
+
 class FieldSettings(Section):
     """A rule that cuts one field out of a mail; `worker.reading.rules` says how it is used."""
 
-    labels: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
-    pattern: str | None = None
+    labels: Annotated[tuple[Label, ...], BeforeValidator(_tuple), Field(max_length=100)] = ()
+    pattern: Annotated[str, _shaped("(?s).{1,1000}", "1 to 1000 characters")] | None = None
     type: FieldType = "text"
     order: Literal["DMY", "MDY", "YMD"] | None = None
-    region: str | None = Field(None, pattern="^[A-Z]{2}$")
-    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    region: Annotated[str, _shaped("[A-Z]{2}", "two capital letters such as US (ISO 3166)")] | None = None
+    currency: Annotated[str, _shaped("[A-Z]{3}", "three capital letters such as USD (ISO 4217)")] | None = None
     mailboxes: tuple[str, ...] = ()
     required: bool = False
 
@@ -217,16 +261,21 @@ class FieldSettings(Section):
         if pattern is not None:
             import re2  # an extension of 2 MB that only those who have patterns need
 
+            options = re2.Options()
+            options.log_errors = False  # it would write to standard error beside our sentence
             try:
-                re2.compile(pattern)
+                re2.compile(pattern, options)
             except re2.error as error:
-                raise ValueError(f"not a pattern that RE2 accepts: {error}") from None
+                why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
+                raise ValueError(f"not a pattern that RE2 accepts: {why}") from None
         return pattern
 
     @after_all(mode="after")
     def _finds_something(self) -> "FieldSettings":
         if not self.labels and self.pattern is None:
             raise ValueError("set labels, pattern or both")
+        if self.type == "table" and not self.labels:
+            raise ValueError("a table needs labels: a header cell or a caption of it")
         return self
 
 
@@ -326,7 +375,7 @@ def load(environ: Mapping[str, str] = os.environ, *, file: Path | None = None) -
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors of Windows begin with a byte order mark
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(f"{path}: there is no such file; TUBEPOST_CONFIG names it") from None
@@ -343,6 +392,10 @@ def _merge_environment(data: dict[str, Any], environ: Mapping[str, str]) -> dict
     for variable in sorted(name for name in environ if name.startswith("TUBEPOST_") and name not in OUTSIDE):
         path = variable.removeprefix("TUBEPOST_").lower().split("__")
         if path[0] not in Settings.model_fields:
+            if any(path[0].startswith(f"{section}_") for section in Settings.model_fields):
+                raise SettingsError(
+                    f"{variable}: no such setting; its parts are joined by __, as in TUBEPOST_REDIS__URL"
+                )
             raise SettingsError(f"{variable}: no such setting{_meant(path[0], Settings.model_fields)}")
         table = data
         for part in path[:-1]:
@@ -371,12 +424,14 @@ def _sentence(detail: Any, where: dict[str, str]) -> str:
     if detail["type"] == "missing":
         return f"{shown}: must be set"
     if detail["type"] in ("model_type", "dict_type"):
-        return f"{shown}: must be a table of settings"  # what stands there instead may be an address with its password
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        example = f", such as [{path[0]}.orders]" if path[0] in ("mailboxes", "fields") else ""
+        return f"{shown}: must be a table of settings{example}"  # what stands there may be an address with its password
+    message = _ACCEPTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    message = re.sub("^Input should be ", "must be ", message)
     found = detail.get("input")
     secret = any(word in path[-1] for word in _SECRET_WORDS if path) or "://" in str(found)
     seen = f", found {found!r:.80}" if isinstance(found, str | int | float) and not secret else ""
-    return f"{shown}: {'must be ' if detail['msg'].startswith('Input should be') else ''}{message}{seen}"
+    return f"{shown}: {message}{seen}"
 
 
 def _accepted(path: list[str]) -> list[str]:

@@ -82,9 +82,9 @@ def test_a_file_that_is_not_utf_8_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "environ", "said"),
     [
-        ("[server]\nport = 'http'", {}, "server.port: must be a valid integer"),
+        ("[server]\nport = 'http'", {}, "server.port: must be a whole number, found 'http'"),
         ("[server]\nport = 70000", {}, "server.port: must be less than or equal to 65535, found 70000"),
-        ("", {"SERVER__PORT": "http"}, "TUBEPOST_SERVER__PORT (server.port): must be a valid integer"),
+        ("", {"SERVER__PORT": "http"}, "TUBEPOST_SERVER__PORT (server.port): must be a whole number, found 'http'"),
         ("log = 'loud'", {}, "log: must be 'debug', 'info', 'warning' or 'error', found 'loud'"),
         ("lag = 1", {}, "lag: no such setting; did you mean log?"),
         ("[server]\nprot = 1", {}, "server.prot: no such setting; did you mean port?"),
@@ -112,10 +112,26 @@ def test_a_file_that_is_not_utf_8_says_so() -> None:
         ("[fields.type]\nlabels = ['a']\ncolour = 1", {}, "fields.type.colour: no such setting; accepted here: "),
         ("[fields.x]\ntype = 'text'", {}, "fields.x: set labels, pattern or both"),
         ("[fields.x]\npattern = '(?<=a)b'", {}, "fields.x.pattern: not a pattern that RE2 accepts: "),
-        ("[fields.x]\nlabels = 'a'\nregion = 'USA'", {}, "fields.x.region: String should match pattern '^[A-Z]{2}$'"),
-        ("[worker]\nname = 'a b'", {}, "worker.name: "),
+        ("[fields.x]\npattern = '(['", {}, "fields.x.pattern: not a pattern that RE2 accepts: missing ]: ["),
+        (f"[fields.x]\npattern = '{'a' * 1001}'", {}, "fields.x.pattern: must be 1 to 1000 characters"),
+        ("[fields.x]\nlabels = [' ']", {}, "fields.x.labels.0: must be 1 to 100 characters, not all blank"),
+        ("[fields.x]\npattern = 'a'\ntype = 'table'", {}, "fields.x: a table needs labels"),
+        ("[fields.x]\nlabels = 'a'\nregion = 'USA'", {}, "fields.x.region: must be two capital letters such as US"),
+        ("[worker]\nname = 'a b'", {}, "worker.name: must be 1 to 80 of A-Z, a-z, 0-9, _ . : and -, found 'a b'"),
         ("redis = 'redis://localhost'", {}, "redis: must be a table of settings"),
-        ("", {"TOKEN": ""}, "TUBEPOST_TOKEN (token): "),
+        ("[redis]\nurl = 'localhost:6379'", {}, "redis.url: must be such as redis://host:6379/0"),
+        ("[redis]\nurl = 'redis://h/orders'", {}, "redis.url: must be such as redis://host:6379/0"),
+        ("[redis]\nurl = 'unix://'", {}, "redis.url: must be such as redis://host:6379/0"),
+        ("", {"REDIS_URL": "redis://h"}, "TUBEPOST_REDIS_URL: no such setting; its parts are joined by __, as in TUB"),
+        ("[mailboxes]\nhost = 'h'", {}, "mailboxes.host: must be a table of settings, such as [mailboxes.orders]"),
+        (MAILBOX.replace("imap.", "imaps://imap.") + "password='a'", {}, "mailboxes.claims.host: must be a name or"),
+        (MAILBOX.replace(".com", ".com:993", 1) + "password='a'", {}, "mailboxes.claims.host: must be a name or"),
+        (MAILBOX.replace("imap.example.com", "") + "password='a'", {}, "mailboxes.claims.host: must be a name or"),
+        ("[server]\nhost = '127.0.0.1:80'", {}, "server.host: must be a name or address, without scheme or port"),
+        ("[server]\norigins = 'https://a.example'", {}, "server.origins: must be a list"),
+        ("[server]\ntest_items = 'yep'", {}, "server.test_items: must be true or false, found 'yep'"),
+        ("data = 3", {}, "data: must be text: the path of a file or folder, found 3"),
+        ("", {"TOKEN": ""}, "TUBEPOST_TOKEN (token): must not be empty"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_what_is_accepted(text: str, environ: dict[str, str], said: str) -> None:
@@ -127,6 +143,24 @@ def test_each_wrong_setting_has_one_line() -> None:
     assert [line.split(":")[0] for line in lines.splitlines()] == [
         "log", "server.port", "stream.drain", "mailboxes.claims.start",
     ]  # fmt: skip
+
+
+def test_a_mark_that_editors_put_before_a_file_is_no_mistake() -> None:
+    assert read("\ufefflog = 'debug'").log == "debug"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://:p%2F@h:1/2?a=b", "rediss://u:p@[::1]:6380/", "unix:///a/b?db=1"]
+)
+def test_every_usual_address_of_redis_is_accepted(url: str) -> None:
+    assert read("", REDIS__URL=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "imap.example.com", "10.0.0.1", "::1", "fe80::1", "post_box", "bücher.example"]
+)
+def test_every_usual_host_is_accepted(host: str) -> None:
+    assert read(f"[server]\nhost = '{host}'").server.host == host
 
 
 @pytest.mark.parametrize(
@@ -150,6 +184,7 @@ def test_each_wrong_setting_has_one_line() -> None:
         (f"[redis]\nuri = 'redis://:{SECRET}@localhost'", {}),
         (f"[redis]\nurl = ['redis://:{SECRET}@localhost']", {}),
         (f"[redis]\nurl = 'https://:{SECRET}@localhost'", {}),
+        (f"[redis]\nurl = 'redis://:{SECRET}/#@localhost'", {}),
         (f"tokn = '{SECRET}'", {}),
         (f"token = ['{SECRET}']", {}),
         ("", {"TOKN": SECRET}),
