@@ -60,8 +60,3 @@ def _explain(cursor: Cursor, first: Cursor, last: Cursor) -> str:
     if cursor < first:
         return "trimmed"
     return "unknown" if cursor.epoch >= last.epoch else "epoch"
-
-
-async def joins(redis: Client, before: Cursor, event: Event) -> bool:
-    """Whether *event* directly follows *before*: XREAD passes over a trimmed gap in silence."""
-    return event.follows(before)

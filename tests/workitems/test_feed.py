@@ -53,7 +53,7 @@ async def test_the_epoch_belongs_to_the_run_of_redis(redis: Client) -> None:
     (first,) = await publish(redis, 1)
     assert await redis.get(keys.FEED_RUN) == (await run_id(redis)).encode()
     assert await redis.get(keys.FEED_PREV) == b"0-0"
-    assert await feed.joins(redis, START, (await feed.newest(redis, 1))[0])
+    assert (await feed.newest(redis, 1))[0].follows(START)
     assert first.epoch > 1_700_000_000_000
 
 
@@ -81,8 +81,8 @@ async def test_a_trimmed_cursor_is_refused_and_the_one_right_before_the_oldest_h
     await redis.xtrim(keys.FEED, maxlen=4, approximate=False)
     assert [await feed.continuity(redis, cursor) for cursor in [START, *cursors]] == ["trimmed"] * 6 + [None] * 5
     (oldest, *_) = await feed.between(redis, START)
-    assert await feed.joins(redis, cursors[5], oldest)
-    assert not await feed.joins(redis, cursors[4], oldest)
+    assert oldest.follows(cursors[5])
+    assert not oldest.follows(cursors[4])
 
 
 async def test_the_feed_is_capped(redis: Client) -> None:
@@ -94,7 +94,7 @@ async def test_an_event_in_the_middle_that_is_gone_does_not_join(redis: Client) 
     cursors = await publish(redis, 1, 2, 3)
     await redis.xdel(keys.FEED, str(cursors[1]))
     first, third = await feed.between(redis, START)
-    assert not await feed.joins(redis, first.cursor, third)
+    assert not third.follows(first.cursor)
 
 
 async def test_after_a_restart_without_loss_every_cursor_goes_on(own_redis: RedisServer, client_of: ClientOf) -> None:
@@ -112,8 +112,8 @@ async def test_after_a_restart_without_loss_every_cursor_goes_on(own_redis: Redi
     events = await feed.between(redis, old[0])
     assert [event.cursor for event in events] == [*old[1:], *new]
     befores = [old[0], *(event.cursor for event in events)]
-    assert all([await feed.joins(redis, *pair) for pair in zip(befores, events, strict=False)])
-    assert not await feed.joins(redis, old[1], events[2])
+    assert all(event.follows(before) for before, event in zip(befores, events, strict=False))
+    assert not events[2].follows(old[1])
 
 
 async def test_the_border_still_joins_when_the_old_epoch_was_trimmed(
@@ -137,9 +137,9 @@ async def test_two_restarts_without_loss_still_join(own_redis: RedisServer, clie
     redis = client_of(own_redis.url)
     events = await feed.follow(redis, before[1], seconds=1)
     assert len(events) == 2
-    assert await feed.joins(redis, before[1], events[0])
-    assert await feed.joins(redis, events[0].cursor, events[1])
-    assert not await feed.joins(redis, before[0], events[0])
+    assert events[0].follows(before[1])
+    assert events[1].follows(events[0].cursor)
+    assert not events[0].follows(before[0])
 
 
 async def test_a_cursor_whose_event_was_lost_is_refused_and_earlier_ones_go_on(
@@ -155,8 +155,8 @@ async def test_a_cursor_whose_event_was_lost_is_refused_and_earlier_ones_go_on(
     assert new[0].epoch > old[-1].epoch
     assert [await feed.continuity(redis, cursor) for cursor in old] == [None, None, "epoch"]
     (event,) = await feed.newest(redis, 1)
-    assert await feed.joins(redis, old[1], event)
-    assert not await feed.joins(redis, old[2], event)
+    assert event.follows(old[1])
+    assert not event.follows(old[2])
     assert lost_reference.endswith("000003")
     assert (await reference_of(redis, 4)).endswith("001003")
 
@@ -187,7 +187,7 @@ async def test_a_feed_that_was_deleted_begins_a_new_epoch_and_refuses_old_cursor
     assert new[0].n == 1
     assert [await feed.continuity(redis, cursor) for cursor in old] == ["trimmed"] * 3
     (event,) = await feed.newest(redis, 1)
-    assert not await feed.joins(redis, old[-1], event)
+    assert not event.follows(old[-1])
     assert (await reference_of(redis, 4)).endswith("001004")
 
 
