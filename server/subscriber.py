@@ -84,8 +84,8 @@ class Subscriber:
         events = await feed.newest(self._redis, self._hub.settings.replay)
         head = await feed.head(self._redis)
         if events and events[-1].cursor == head:
-            first = events[0].cursor
-            self._hub.ring.restart(Cursor(first.epoch, first.n - 1))
+            first = events[0]
+            self._hub.ring.restart(first.prev or Cursor(first.cursor.epoch, first.cursor.n - 1))
             self._hub.ring.extend(events)
         else:
             self._hub.ring.restart(head)
