@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from worker.machine import Publication
@@ -261,6 +261,12 @@ class Reader:
         )
         failpoint.reach("published")
         log.debug("published", item=waiting.id, outcome=published.outcome)
+        if published.outcome == "stale" and waiting.entry:
+            # A version of this mail that came meanwhile was faster, and our reading has covered its reading.
+            await self._publish(replace(waiting, entry=""), await self._read(waiting))
+        elif published.outcome == "renewed" and found.raws:
+            # An older version may have stored its reading between our two steps.
+            await self._served(lambda: self._mailstore.put_reading(waiting.id, found.reading, found.attachments))
 
     async def _served(self, step: Callable[[], Awaitable[T]]) -> T:
         """Do *step* until Redis, the disk and the children serve it: that they do not is no fault of a mail's."""

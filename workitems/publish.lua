@@ -18,8 +18,20 @@ if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
   return { 'gone' }
 end
 
-local now = redis.call('HMGET', key, 'machine', 'version', 'reading', 'status', 'assignee', 'submission', 'reference', 'score')
+local function lacks(known)
+  -- Whether the item was read from a version of the mail that we have not seen: ours is the older reading then.
+  for raw in string.gmatch(known or '', '[^,]+') do
+    if not string.find(',' .. raws .. ',', ',' .. raw .. ',', 1, true) then return true end
+  end
+end
+
+local now = redis.call('HMGET', key, 'machine', 'version', 'reading', 'status', 'assignee', 'submission', 'reference',
+  'score', 'raws')
 if now[1] then
+  if lacks(now[9]) then
+    acknowledge()
+    return { 'stale' }
+  end
   if now[1] == machine then
     redis.call('HSET', key, 'raws', raws)
     acknowledge()

@@ -30,7 +30,8 @@ LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publish did: `outcome` is new, renewed, same (nothing to tell anybody) or gone (it had been removed).
+    """What a publish did: `outcome` is new, renewed, same (nothing to tell anybody), gone (it had been removed), or
+    stale (the item was read from versions of its mail that are not among ours, and stays as it is).
 
     `item` is there when it is new.
     """

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ from worker.readings import READ_HEADERS, Readings
 from worker.sandbox.pool import READ_MAIL, Sandbox
 from workitems import keys
 from workitems import mailstore as mailstore_files
+from workitems.identity import fingerprint
 from workitems.intake import Intake, Origin
-from workitems.mailstore import MailStore
+from workitems.item import MACHINE
+from workitems.mailstore import MailStore, Stored
 from workitems.redis import Client
 from workitems.store import Store
 
@@ -96,6 +99,34 @@ async def test_a_mail_is_read_published_and_acknowledged(room: Room) -> None:
         "subject", "from_email", "from_name", "to", "cc", "date", "text", "html", "fields", "evidence",
         "attachments", "kind", "flags", "reason", "message_key", "schema",
     }  # fmt: skip
+
+
+async def test_a_version_that_another_worker_read_meanwhile_is_not_covered_by_the_older_one(room: Room) -> None:
+    class Overtaken(MailStore):
+        """Between our look and our publishing another worker reads both versions and publishes."""
+
+        async def get(self, item_id: str) -> list[Stored]:
+            found = await super().get(item_id)
+            if len(found) == 1:
+                raw = letter(1)
+                await self.put(replace(found[0].sidecar, raw=fingerprint(raw), size=len(raw)), raw)
+                both = [stored.sidecar.raw for stored in await super().get(item_id)]
+                published = MACHINE | {"subject": "both", "created_at": "2026-03-02T10:00:00Z"}
+                await room.store.publish(item_id, "desk", published, raws=both)
+            return found
+
+    item = await room.put(letter(1, text=""))
+    room.mailstore, before = Overtaken(room.mailstore._folder), room.mailstore
+    async with room.reader():
+
+        async def both() -> bool:
+            return "variant" in (await room.machine(item))["flags"]
+
+        await until(both)
+    machine, reading = await room.machine(item), await before.get_reading(item)
+    room.mailstore.close()
+    assert machine["extracted_fields"]["policy_number"] == reading["fields"]["policy_number"] == "AB-12345"
+    assert len((await room.redis.hget(keys.item(item), "raws")).split(b",")) == 2
 
 
 async def test_a_mail_with_other_bytes_is_a_variant_on_the_same_item(room: Room) -> None:

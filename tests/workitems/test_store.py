@@ -36,6 +36,15 @@ async def test_a_published_item_is_in_feed_item_and_list_alike(store: Store, red
     assert [step["field"] for step in await store.history(IDS[0])] == ["created"]
 
 
+async def test_a_reading_of_fewer_versions_never_replaces_one_of_more(store: Store, redis: Client) -> None:
+    await store.publish(IDS[0], "claims", machine(subject="both"), raws=["a", "b"])
+    stale = await store.publish(IDS[0], "claims", machine(subject="the first alone"), raws=["a"])
+    assert stale.outcome == "stale"
+    assert (await store.get(IDS[0])).machine["subject"] == "both"
+    assert await redis.hget(keys.item(IDS[0]), "raws") == b"a,b"
+    assert len(await events(redis)) == 1
+
+
 async def test_the_same_machine_part_again_is_no_event(store: Store, redis: Client) -> None:
     await store.publish(IDS[0], "claims", machine(), raws=["a"])
     again = await store.publish(IDS[0], "claims", machine(), raws=["a", "b"])
