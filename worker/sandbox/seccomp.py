@@ -24,7 +24,9 @@ DENIED = {
     "no hand on other processes (a signal to itself: see tgkill)": """
         ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, process_madvise 440 440, kcmp 312 272,
         kill 62 129, tkill 200 130, rt_sigqueueinfo 129 138, rt_tgsigqueueinfo 297 240,
-        pidfd_open 434 434, pidfd_send_signal 424 424, pidfd_getfd 438 438""",
+        pidfd_open 434 434, pidfd_send_signal 424 424, pidfd_getfd 438 438,
+        setpriority 141 140, sched_setparam 142 118, sched_setscheduler 144 119, sched_setattr 314 274,
+        sched_setaffinity 203 122, ioprio_set 251 30, migrate_pages 256 238, move_pages 279 239""",
     "limits and the bond to the parent stay as they are": """
         setrlimit 160 164, prlimit64 302 261, prctl 157 167""",
     "parts of the kernel that only attacks on it would use here": """
@@ -44,6 +46,10 @@ ABSENT = "clone3 435 435, openat2 437 437"
 
 #: Calls that depend on an argument: why → rows as above, judged by `_judge`.
 OPEN, OPENAT, CLONE, TGKILL = "open 2 -", "openat 257 56", "clone 56 220", "tgkill 234 131"
+FCNTL = "fcntl 72 25"
+
+#: fcntl's ways to name who is signalled when a pipe becomes ready: any process of the same user, with any signal.
+SET_OWNER, SET_OWNER_EX = 8, 15
 
 CLONE_THREAD = 0x10000
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -87,6 +93,7 @@ def _steps(arch: int, column: int, pid: int) -> Iterator[Instruction]:
     yield from _judge(OPENAT, column, 2, _ANY_BIT, WRITES, then=_EPERM, orelse=_ALLOW)
     yield from _judge(CLONE, column, 0, _ANY_BIT, CLONE_THREAD, then=_ALLOW, orelse=_EPERM)
     yield from _judge(TGKILL, column, 0, _EQUAL, pid, then=_ALLOW, orelse=_EPERM)
+    yield from _judge(FCNTL, column, 1, _EQUAL, SET_OWNER, SET_OWNER_EX, then=_EPERM, orelse=_ALLOW)
     yield (_RETURN, 0, 0, _ALLOW)
 
 
@@ -97,12 +104,15 @@ def _if(test: int, value: int, *, then: int | None = None, orelse: int | None = 
 
 
 def _judge(
-    row: str, column: int, argument: int, test: int, value: int, *, then: int, orelse: int
+    row: str, column: int, argument: int, test: int, *values: int, then: int, orelse: int
 ) -> Iterator[Instruction]:
-    """For the call of *row*, return by the low word of its *argument*: the accumulator is not needed afterwards."""
+    """For the call of *row*, return *then* where the test of the low word of its *argument* holds for any of *values*.
+
+    Otherwise *orelse*: the accumulator is not needed afterwards.
+    """
     for number in numbers(row, column):
-        yield (_EQUAL, 0, 4, number)
+        yield (_EQUAL, 0, 2 + 2 * len(values), number)
         yield (_LOAD, 0, 0, _ARGUMENTS + 8 * argument)
-        yield (test, 0, 1, value)
-        yield (_RETURN, 0, 0, then)
+        for value in values:
+            yield from _if(test, value, then=then)
         yield (_RETURN, 0, 0, orelse)

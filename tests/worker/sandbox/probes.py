@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 Outcome = tuple[dict[str, Any], list[bytes]]
+
+#: linux/fcntl.h
+F_SETOWN_EX = 15
 
 
 def prepare(setup: Any) -> Callable[[bytes, str], Outcome]:
@@ -191,6 +196,12 @@ def denials(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
         "signal to the group": lambda: os.kill(0, 0),
         "signal by handle": lambda: os.pidfd_open(other),
         "thread signal": lambda: libc("syscall", number("tgkill"), other, other, 0),
+        "signal by a pipe": lambda: fcntl.fcntl(0, fcntl.F_SETOWN, other),
+        "signal by a pipe to a thread": lambda: fcntl.fcntl(0, F_SETOWN_EX, struct.pack("ii", 1, other)),
+        "priority of the parent": lambda: os.setpriority(os.PRIO_PROCESS, other, 19),
+        "class of the parent": lambda: os.sched_setscheduler(other, os.SCHED_IDLE, os.sched_param(0)),
+        "processors of the parent": lambda: os.sched_setaffinity(other, {0}),
+        "own priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
         "ptrace": lambda: libc("ptrace", 16, other, None, None),
         "memory of the parent": lambda: libc("process_vm_readv", other, None, 0, None, 0, 0),
         "write": lambda: file.write_bytes(b"x"),
