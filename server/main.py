@@ -23,6 +23,7 @@ from server.secret import signing_secret
 from server.stats import Stats
 from server.subscriber import Subscriber
 from workitems import redis as redis_connection
+from workitems.errors import SettingsError
 from workitems.intake import Intake
 from workitems.log import configure, get_logger
 from workitems.mailstore import MailStore
@@ -68,7 +69,7 @@ async def serve(settings: Settings) -> None:
         most = raise_limit()
         sockets = [Listener(each, most) for each in listening_sockets(settings)]
         server.add_sockets(sockets)
-        log.info("listening", process=context.process, address=str(sockets[0].getsockname()))
+        log.info("listening", process=context.process, address="{}:{}".format(*sockets[0].getsockname()))
         await stop.wait()
         log.info("stopping", streams=len(context.hub.streams))
         server.stop()
@@ -146,4 +147,8 @@ def listening_sockets(settings: Settings) -> list[socket.socket]:
             shared.setblocking(False)
             return [shared]
         shared.close()
-    return bind_sockets(settings.server.port, settings.server.host, backlog=BACKLOG)
+    host, port = settings.server.host, settings.server.port
+    try:
+        return bind_sockets(port, host, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"server.host, server.port: {host}:{port} cannot be used: {error.strerror}") from None

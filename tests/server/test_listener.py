@@ -19,6 +19,17 @@ def server(redis_url: str, tmp_path: Path) -> Program:
     return Program("server", tmp_path, f'[redis]\nurl = "{redis_url}"\n[stream]\ndrain = 0\n')
 
 
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", "taken"), ("nowhere.invalid", "0")])
+def test_an_address_that_cannot_be_used_is_one_sentence(server: Program, host: str, port: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1]) if port == "taken" else port
+        server.start(TUBEPOST_SERVER__HOST=host, TUBEPOST_SERVER__PORT=port)
+        assert server.wait() == 2
+    told = server.log.read_text().splitlines()
+    assert told[-1].startswith(f"server.host, server.port: {host}:{port} cannot be used: ")
+    assert not any("Traceback" in line for line in told)
+
+
 def processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
