@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from workitems.errors import InvalidChangeError, SettingsError, TubepostError
+from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailableError, TubepostError
 from workitems.settings import load
 
 PROJECT = Path(__file__).resolve().parent
@@ -134,6 +134,8 @@ def main() -> int:
         return int(arguments.verb(arguments))
     except SettingsError as error:
         print(f"Tubepost cannot start; a setting is wrong:\n{error}", file=sys.stderr)
+    except StoreUnavailableError as error:
+        print(f"Tubepost: {error}\n{load().redis_advice}", file=sys.stderr)
     except TubepostError as error:
         print(f"Tubepost: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -31,7 +31,10 @@ async def check(settings: Settings, say: Callable[[str], object] | None = None) 
     say = say or _print
     redis = connect_redis(settings.redis_url, timeout=settings.redis.timeout)
     try:
-        fine = [await _told(say, "Redis", _redis(redis)), await _told(say, "mail store", _mailstore(settings))]
+        fine = [
+            await _told(say, "Redis", _redis(redis), settings.redis_advice),
+            await _told(say, "mail store", _mailstore(settings), "Check data: its disk, its owner."),
+        ]
         watches = [watch(name, mailbox, settings) for name, mailbox in settings.mailboxes.items()]
         if not watches:
             say("mailboxes: none is set; only posted mail comes in. A table [mailboxes.<name>] adds one.")
@@ -45,12 +48,12 @@ async def check(settings: Settings, say: Callable[[str], object] | None = None) 
         await redis.aclose()
 
 
-async def _told(say: Callable[[str], object], what: str, look: Awaitable[str]) -> bool:
-    """Say what *look* found, or why it could not look."""
+async def _told(say: Callable[[str], object], what: str, look: Awaitable[str], advice: str = "") -> bool:
+    """Say what *look* found, or why it could not look and what can be done about it."""
     try:
         say(f"{what}: {await look}")
     except (TubepostError, OSError, TimeoutError) as error:
-        say(f"{what}: NOT reached. {error or 'no answer in time'}{_advice(error)}")
+        say(f"{what}: NOT reached. {error or 'no answer in time'}{_advice(error, advice)}")
         return False
     return True
 
@@ -133,12 +136,11 @@ _ADVICE = {
     "ConnectionLostError": "Check host, port and tls, and that the server is up.",
     "TimedOutError": "Check host and port, and that no firewall is in between.",
     "ProtocolError": "Check port and tls: it does not answer as a mailbox's server does.",
-    "StoreUnavailableError": "Check that it is up, and redis.url or data.",
 }
 
 
-def _advice(error: BaseException) -> str:
-    advice = _ADVICE.get(type(error).__name__)
+def _advice(error: BaseException, otherwise: str) -> str:
+    advice = _ADVICE.get(type(error).__name__, otherwise)
     return f"\n    {advice}" if advice else ""
 
 

@@ -59,7 +59,8 @@ class Functions:
 
 
 def run(settings: Settings, functions: Functions | None = None) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT. Raises SettingsError when a file that a mailbox names is missing."""
+    settings.check_files()
     logs.configure(settings.log)
     uvloop.run(_until_signalled(settings, functions or Functions()))
 

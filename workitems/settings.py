@@ -325,6 +325,13 @@ class Settings(Section):
         return self.redis.url.get_secret_value() if self.redis.url else f"unix://{self.redis_socket}"
 
     @property
+    def redis_advice(self) -> str:
+        """What a person can do about a Redis that does not answer."""
+        if self.redis.url:
+            return "Check that it is up, and redis.url."
+        return "The embedded Redis starts with the other programs: .venv/bin/supervisord -c supervisord.conf"
+
+    @property
     def redis_socket(self) -> Path:
         """The embedded server's socket. The path of a socket has room for about 100 bytes only (unix(7))."""
         path = (self.data / "redis.sock").absolute()
@@ -332,6 +339,19 @@ class Settings(Section):
             return path
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"tubepost-{os.getuid()}-{name}" / "redis.sock"
+
+    def check_files(self) -> None:
+        """SettingsError with a line for each named file of a mailbox that is missing or cannot be used."""
+        wrong = []
+        for name, mailbox in self.mailboxes.items():
+            try:
+                mailbox.secret()
+                if mailbox.ca_file:
+                    _text_of(mailbox.ca_file, "ca_file")
+            except SettingsError as error:
+                wrong.append(f"mailboxes.{name}.{error}")
+        if wrong:
+            raise SettingsError("\n".join(wrong))
 
     def rules(self, mailbox: str) -> list[dict[str, Any]]:
         """The field rules of a mailbox as plain data; none means that general fields are read."""
@@ -348,14 +368,18 @@ def read_secret(value: SecretStr | None, file: Path | None, name: str) -> str:
         return value.get_secret_value()
     if file is None:
         raise SettingsError(f"{name}: not set; give the secret or the file that holds it")
-    try:
-        secret = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SettingsError(f"{name}: {file} cannot be read: {reason}") from None
+    secret = _text_of(file, name).rstrip("\r\n")
     if not secret:
         raise SettingsError(f"{name}: {file} is empty")
     return secret
+
+
+def _text_of(file: Path, name: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SettingsError(f"{name}: {file} cannot be read: {reason}") from None
 
 
 def load(environ: Mapping[str, str] = os.environ, *, file: Path | None = None) -> Settings:

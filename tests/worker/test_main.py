@@ -109,6 +109,35 @@ def test_check_changes_nothing(office: PostOffice) -> None:
         assert client.keys("*") == []
 
 
+def test_a_worker_does_not_start_without_the_files_that_its_mailboxes_name(office: PostOffice) -> None:
+    other = """
+[mailboxes.{0}]
+host = "imap.example.com"
+user = "desk"
+{1}
+"""
+    missing = other.format("other", 'password_file = "/nowhere/password"')
+    missing += other.format("third", 'password = "a"\nca_file = "/nowhere/ca.pem"')
+    told = _run(office, "worker", settings=missing)
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[1:] == [
+        "mailboxes.other.password_file: /nowhere/password cannot be read: No such file or directory",
+        "mailboxes.third.ca_file: /nowhere/ca.pem cannot be read: No such file or directory",
+    ]
+
+
+def test_an_embedded_redis_that_does_not_run_yet_is_said_to_start_with_the_others(tmp_path: Path) -> None:
+    config = tmp_path / "tubepost.toml"
+    config.write_text(f'data = "{tmp_path}"')
+    for verb in (["check"], ["user", "list"]):
+        told = subprocess.run(
+            [sys.executable, str(PROJECT / "run.py"), *verb],
+            env={"TUBEPOST_CONFIG": str(config), "PATH": ""}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert told.returncode != 0
+        assert "starts with the other programs: .venv/bin/supervisord -c supervisord.conf" in told.stdout + told.stderr
+
+
 def test_extract_shows_fields_with_their_places(office: PostOffice, tmp_path: Path) -> None:
     file = tmp_path / "letter.eml"
     file.write_bytes(letter(1))
