@@ -35,6 +35,7 @@ def run(project: Path, environ: Mapping[str, str] = os.environ) -> int:
     folder = project / "var" / "demo"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = _port(environ.get("PORT", "8888"))
+    _not_running(project)
     token = environ.get("TUBEPOST_TOKEN") or secrets.token_urlsafe(18)
     _write(folder / "tubepost.toml", _settings(folder, free_port(), secrets.token_urlsafe(12)))
     environment = {**environ, "TUBEPOST_TOKEN": token, "TUBEPOST_CONFIG": str(folder / "tubepost.toml")}
@@ -151,6 +152,18 @@ def _port(text: str) -> int:
             reason = error.strerror.lower() if error.strerror else "refused"
             raise SettingsError(f"PORT: 127.0.0.1:{text} cannot be used: {reason}. Try `make run PORT=8889`") from None
     return int(text)
+
+
+def _not_running(project: Path) -> None:
+    """Two families would write to the same files: the one that runs goes on untouched."""
+    # A relative name: the path of a socket has room for about 100 bytes only (unix(7)).
+    path = os.path.relpath(project / "var" / "supervisor.sock")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return
+    raise SettingsError(f"Tubepost already runs from {project}; end that first (Ctrl-C in its terminal)")
 
 
 def free_port() -> int:
