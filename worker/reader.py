@@ -172,7 +172,9 @@ class Reader:
         return True
 
     async def _read_carefully(self, waiting: Waiting) -> None:
-        attempt = await self._served(lambda: self._intake.attempt(waiting.id))
+        before = await self._served(lambda: self._intake.tries(waiting.id))
+        attempt = before + 1
+        await self._served(lambda: self._intake.count(waiting.id, attempt))
         try:
             await self._publish(waiting, await self._tried(waiting, attempt))
         except ReadFailedError as error:
@@ -181,7 +183,7 @@ class Reader:
         except asyncio.CancelledError:  # we are asked to stop: no fault of the mail's
             with contextlib.suppress(StoreUnavailableError, TimeoutError):
                 async with asyncio.timeout(UNCOUNT):
-                    await self._intake.uncount(waiting.id)
+                    await self._intake.count(waiting.id, before)
             raise
         except Exception:
             log.exception("a mail could not be processed", item=waiting.id, attempt=attempt)

@@ -1,6 +1,6 @@
 """The one corridor by which mail comes in: stored first, then put to wait for a reader, each mail once.
 
-Both doors (the poller and the intake endpoint) call `Intake.put`; readers take with `take`, `abandoned` and `attempt`.
+Both doors (the poller and the intake endpoint) call `Intake.put`; readers take with `take`, `abandoned` and `count`.
 """
 
 import asyncio
@@ -199,15 +199,18 @@ class Intake:
                 if "NOGROUP" not in str(error):
                     raise
 
-    async def attempt(self, item_id: str) -> int:
-        """Count one more try, before it is made: a try that ends this process must have been counted."""
+    async def tries(self, item_id: str) -> int:
+        """How many tries to read a mail were counted."""
         with available():
-            return int(await self._redis.hincrby(keys.attempts(item_id), "n", 1))
+            return int(await self._redis.hget(keys.attempts(item_id), "n") or 0)
 
-    async def uncount(self, item_id: str) -> None:
-        """Take a counted try back: it was broken off from outside."""
+    async def count(self, item_id: str, tries: int) -> None:
+        """Say how many tries it has had, before the next is made: one that ends this process must have been counted.
+
+        Set and not added to: where an answer was lost the step is done again, and that is no further try.
+        """
         with available():
-            await self._redis.hincrby(keys.attempts(item_id), "n", -1)
+            await self._redis.hset(keys.attempts(item_id), "n", tries)
 
     async def repair(self, *, older_than: float = 0.0) -> AsyncIterator[int]:
         """Put stored mail again that neither waits, nor was read, nor was removed; yields how many, folder by folder.

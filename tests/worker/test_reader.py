@@ -18,6 +18,7 @@ from worker.readings import READ_HEADERS, Readings
 from worker.sandbox.pool import READ_MAIL, Sandbox
 from workitems import keys
 from workitems import mailstore as mailstore_files
+from workitems.errors import StoreUnavailableError
 from workitems.identity import fingerprint
 from workitems.intake import Intake, Origin
 from workitems.item import MACHINE
@@ -197,18 +198,39 @@ async def test_a_first_try_is_not_counted_and_three_counted_ones_follow(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = await room.put(letter(1, headers="X-Poison: crash\r\n"))
-    attempt, counts = room.intake.attempt, list[int]()
+    count, counts = room.intake.count, list[int]()
 
-    async def counted(item_id: str) -> int:
-        counts.append(await attempt(item_id))
-        return counts[-1]
+    async def counted(item_id: str, tries: int) -> None:
+        await count(item_id, tries)
+        counts.append(tries)
 
-    monkeypatch.setattr(room.intake, "attempt", counted)
+    monkeypatch.setattr(room.intake, "count", counted)
     async with room.reader(POISON):
         machine = await room.machine(item)
     assert "needs_review" in machine["flags"]
     assert "SIGABRT" in machine["reason"]
     assert counts == [1, 2, 3]
+
+
+async def test_a_try_that_redis_counted_without_an_answer_is_one_try(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = await room.put(letter(1))
+    await room.intake.open()
+    await room.intake.take(room.blocking, "one", count=1, seconds=1)  # left unfinished: it will be read carefully
+    count, asked = room.intake.count, list[int]()
+
+    async def unanswered(item_id: str, tries: int) -> None:
+        await count(item_id, tries)
+        asked.append(tries)
+        if len(asked) <= 3:
+            raise StoreUnavailableError("Redis cannot serve: TimeoutError")
+
+    monkeypatch.setattr(room.intake, "count", unanswered)
+    async with room.reader():
+        machine = await room.machine(item)
+    assert asked == [1] * 4
+    assert machine["flags"] == []
 
 
 async def test_a_try_that_is_broken_off_from_outside_does_not_count(room: Room) -> None:

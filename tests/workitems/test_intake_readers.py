@@ -92,6 +92,9 @@ async def test_an_entry_that_was_finished_is_neither_held_nor_taken_over(
 
 async def test_tries_are_counted_and_taken_back(intake: Intake, redis: Client) -> None:
     await intake.put(RAW, origin(RAW))
-    assert [await intake.attempt(ID), await intake.attempt(ID)] == [1, 2]
-    await intake.uncount(ID)
-    assert await intake.attempt(ID) == 2
+    assert await intake.tries(ID) == 0
+    await intake.count(ID, 1)
+    await intake.count(ID, 1)
+    assert await intake.tries(ID) == 1
+    await intake.count(ID, 0)
+    assert await intake.tries(ID) == 0

@@ -44,7 +44,7 @@ STEPS: dict[str, Step] = {
     "begin a checkpoint": lambda redis, _: Mailbox(redis, "claims").begin(Checkpoint(8, 1)),
     "owe": lambda redis, _: Mailbox(redis, "claims").owe({1: 2}, given_up=1),
     "tell": lambda redis, _: Mailbox(redis, "claims").tell(WATCHING),
-    "count a try": lambda redis, files: Intake(redis, files, most=50).attempt(item_id("claims", KNOWN)),
+    "count a try": lambda redis, files: Intake(redis, files, most=50).count(item_id("claims", KNOWN), 1),
 }
 
 TROUBLE = {"full": ("CONFIG", "SET", "maxmemory", "1"), "read-only": ("REPLICAOF", "127.0.0.1", "1")}
