@@ -78,6 +78,9 @@ class Resume:
                     return
             page = rest[:_PAGE] if rest is not None else await self._from_redis(cursor)
             if page:
+                if not _follow(cursor, page):  # trimmed, or lost with Redis, since we looked
+                    await self._reset(stream, "trimmed", greeted=True)
+                    return
                 self._write(stream, page)
                 cursor = page[-1].cursor
             elif asyncio.get_running_loop().time() > deadline:
@@ -100,11 +103,12 @@ class Resume:
         if payload:
             stream.write(stream.frame(payload))
 
-    async def _reset(self, stream: Stream, reason: str) -> None:
+    async def _reset(self, stream: Stream, reason: str, *, greeted: bool = False) -> None:
         async with self._hub.turn:
             head = self._hub.ring.head
             self._hub.counts[f"reset_{reason}"] += 1
-            self._greet(stream, head, resumed=False, replay=0)
+            if not greeted:
+                self._greet(stream, head, resumed=False, replay=0)
             stream.write(stream.frame(sse.notice("reset", cursor=head, reason=reason, head=str(head))))
             self._hub.join(stream)
 
@@ -125,6 +129,12 @@ class Resume:
         """Nothing can be promised now: the client keeps its cursor and comes back."""
         stream.write(stream.frame(sse.retry(random.randint(2_000, 8_000)) + sse.notice("busy")))
         stream.finish("busy")
+
+
+def _follow(cursor: Cursor, events: list[Event]) -> bool:
+    """Whether *events* come directly after *cursor* and one another."""
+    before = [cursor, *(event.cursor for event in events)]
+    return all(event.follows(place) for place, event in zip(before, events, strict=False))
 
 
 def new_id() -> str:

@@ -10,6 +10,7 @@ from server.context import Context
 from server.hub import Hub
 from tests.support.sse_client import EventStream
 from workitems import keys
+from workitems.event import Cursor, Event
 from workitems.identity import whole_id
 from workitems.redis import Client
 from workitems.store import Change
@@ -143,6 +144,28 @@ async def test_a_cursor_ahead_of_this_process_is_no_reset(context: Context, redi
         await stream.next("new_workitem")
     assert [m.json["event"] for m in stream.messages] == ["connected", "new_workitem"]
     assert subjects(stream) == ["item 3"]
+
+
+async def test_what_is_lost_while_a_returning_stream_catches_up_is_told(
+    context: Context, redis: Client, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(context, *range(40))
+    await eventually(lambda: context.hub.ring.head.n == 40)
+    head = context.hub.ring.head
+    context.hub.ring.restart(head)  # memory holds nothing of it: Redis is asked
+    ask = context.resume._from_redis
+
+    async def cut_before(cursor: Cursor) -> list[Event]:
+        await redis.xtrim(keys.FEED, maxlen=20, approximate=False)
+        return await ask(cursor)
+
+    monkeypatch.setattr(context.resume, "_from_redis", cut_before)
+    async with open_stream(headers={"Last-Event-ID": f"{head.epoch}-1"}) as stream:
+        message = await stream.next("reset")
+        await publish(context, 99)
+        await stream.next("new_workitem")
+    assert (message.json["reason"], message.id) == ("trimmed", str(head))
+    assert [m.json["event"] for m in stream.messages] == ["connected", "reset", "new_workitem"]
 
 
 async def test_a_trimmed_gap_under_the_reader_resets_every_stream(
