@@ -26,6 +26,8 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             ),
             "it": "riferimento, numero di riferimento, rif, numero pratica, pratica",
             "nl": "referentie, referentienummer, kenmerk, ons kenmerk, uw kenmerk, dossiernummer, zaaknummer",
+            "cs": "číslo poptávky, číslo jednací",
+            "ja": "見積番号, 参照番号",
         },
     ),
     "policy_number": (
@@ -44,6 +46,11 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "póliza, número de póliza, póliza número, número de contrato",
             "it": "polizza, numero di polizza, numero polizza, polizza numero, numero contratto",
             "nl": "polis, polisnummer, contractnummer",
+            "pl": "numer polisy, nr polisy",
+            "cs": "číslo smlouvy, číslo pojistné smlouvy",
+            "he": "מספר פוליסה",
+            "ar": "رقم الوثيقة",
+            "ja": "証券番号",
         },
     ),
     "claim_number": (
@@ -72,6 +79,11 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "pedido, número de pedido, pedido número, número del pedido, orden de compra",
             "it": "ordine, numero ordine, numero d'ordine, numero di ordine, ordine numero",
             "nl": "bestelling, bestelnummer, ordernummer, bestellingsnummer, inkoopordernummer",
+            "pl": "numer zamówienia, nr zamówienia, zamówienie numer, zamówienie nr",
+            "cs": "číslo objednávky, objednávka číslo",
+            "he": "מספר הזמנה",
+            "ar": "رقم الطلب, رقم أمر الشراء",
+            "ja": "注文番号",
         },
     ),
     "invoice_number": (
@@ -83,6 +95,10 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "factura, número de factura, factura número",
             "it": "fattura, numero fattura, numero di fattura, fattura numero",
             "nl": "factuur, factuurnummer",
+            "pl": "numer faktury, nr faktury",
+            "cs": "číslo faktury",
+            "ar": "رقم الفاتورة",
+            "ja": "請求書番号",
         },
     ),
     "customer_number": (
@@ -125,6 +141,7 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "asegurado, asegurada, nombre del asegurado, tomador, tomador del seguro",
             "it": "assicurato, contraente, nome assicurato",
             "nl": "verzekerde, verzekeringnemer, naam verzekerde",
+            "he": "שם המבוטח",
         },
     ),
     "customer": (
@@ -189,6 +206,7 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "fecha del siniestro, fecha de siniestro, fecha del accidente, fecha de ocurrencia",
             "it": "data del sinistro, data sinistro, data dell'incidente",
             "nl": "schadedatum, datum schade, datum van schade, datum ongeval",
+            "he": "תאריך האירוע",
         },
     ),
     "due_date": (
@@ -227,6 +245,10 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "fecha de entrega, fecha de envío",
             "it": "data di consegna, data consegna",
             "nl": "leverdatum, bezorgdatum",
+            "pl": "data dostawy",
+            "cs": "termín dodání, datum dodání",
+            "ar": "تاريخ التسليم",
+            "ja": "希望納期, 納期",
         },
     ),
     "date": (
@@ -255,9 +277,14 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
                 "Forderung, Zahlbetrag, Höhe des Schadens, Wert"
             ),
             "fr": "montant, prix, somme, montant du sinistre, montant estimé, coût, somme assurée, montant à payer",
-            "es": "importe, monto, cantidad a pagar, precio, coste, suma asegurada, valor, importe reclamado",
-            "it": "importo, prezzo, somma, costo, importo da pagare, valore",
-            "nl": "bedrag, prijs, schadebedrag, kosten, te betalen bedrag, waarde",
+            "es": (
+                "importe, monto, cantidad a pagar, precio, coste, suma asegurada, valor, importe reclamado, importe "
+                "estimado, importe de los daños, valoración"
+            ),
+            "it": "importo, prezzo, somma, costo, importo da pagare, valore, importo stimato",
+            "nl": "bedrag, prijs, schadebedrag, kosten, te betalen bedrag, waarde, geschat bedrag",
+            "pl": "kwota, wartość, cena, szacowana kwota",
+            "cs": "částka, cena, hodnota, maximální cena, odhadovaná částka",
         },
     ),
     "total": (
@@ -275,6 +302,8 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "total, importe total, total a pagar, monto total, total factura, precio total",
             "it": "totale, importo totale, totale fattura, totale da pagare, prezzo totale",
             "nl": "totaal, totaalbedrag, totaal bedrag, factuurbedrag, totaalprijs",
+            "ar": "المبلغ الإجمالي",
+            "ja": "合計, 合計金額",
         },
     ),
     "premium": (
@@ -286,6 +315,17 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "es": "prima, prima anual, prima total",
             "it": "premio, premio annuo, premio totale",
             "nl": "premie, jaarpremie",
+        },
+    ),
+    "deductible": (
+        "money",
+        {
+            "en": "deductible, excess, policy excess, retention, self insured retention",
+            "de": "Selbstbehalt, Selbstbeteiligung, Eigenanteil",
+            "fr": "franchise, montant de la franchise",
+            "es": "franquicia, deducible",
+            "it": "franchigia, scoperto",
+            "nl": "eigen risico",
         },
     ),
     "phone": (
@@ -301,6 +341,9 @@ _FIELDS: dict[str, tuple[str, dict[str, str]]] = {
             "fr": "téléphone, numéro de téléphone, tél, portable, mobile",
             "es": "teléfono, número de teléfono, móvil, celular, teléfono móvil",
             "it": "telefono, numero di telefono, cellulare",
+            "he": "טלפון",
+            "ar": "الهاتف",
+            "ja": "電話, 電話番号",
             "nl": "telefoon, telefoonnummer, mobiel",
         },
     ),
@@ -345,9 +388,9 @@ GENERAL_FIELDS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
 }
 
 #: Languages whose numeric dates run day, month, year. English writes both orders.
-DAY_FIRST = frozenset({"de", "fr", "es", "it", "nl"})
+DAY_FIRST = frozenset({"de", "fr", "es", "it", "nl", "pl", "cs", "he", "ar"})
 #: Languages that write the decimal mark as a comma.
-DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "nl"})
+DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "nl", "pl", "cs"})
 #: Frequent small words that tell the language of a text.
 SMALL_WORDS: dict[str, str] = {
     word: language

@@ -125,8 +125,16 @@ class _Place:
             return
         for _ in range(column):
             start = self._text.find("\t", start, stop) + 1
+        if self._is_a_row(stop + 1, column):
+            return  # one row of several is not the mail's value
         tab = self._text.find("\t", start, stop)
         yield self._made(start, stop if tab < 0 else tab, confidence - 0.05, remark)
+
+    def _is_a_row(self, start: int, column: int) -> bool:
+        """Whether the line at *start* has something in this column, too."""
+        newline = self._text.find("\n", start, self._end)
+        cells = self._text[start : self._end if newline < 0 else newline].split("\t")
+        return len(cells) > max(column, 1) and bool(cells[column].strip())
 
     def _next_line(self, confidence: float, remark: str) -> Iterator[Candidate]:
         start, stop = self._line_below(self._line_end)

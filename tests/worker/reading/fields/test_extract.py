@@ -70,6 +70,40 @@ def test_values_in_html_are_found_in_the_next_cell_and_in_the_cell_below() -> No
     assert read(page(below)).fields["insured"] == "Jane Doe"
 
 
+def test_a_column_of_several_rows_has_no_value_of_its_own() -> None:
+    rows = "".join(f"<tr><td>Crate {n}</td><td>EUR {n}.00</td></tr>" for n in (1, 2))
+    table = f"<table><tr><th>Goods</th><th>Amount</th></tr>{rows}</table><p>Total: EUR 3.00</p>"
+    assert read(page(table)).fields == {"total": {"amount": "3.00", "currency": "EUR"}}
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("Deductible: GBP 2,000", {"deductible": {"amount": "2000.00", "currency": "GBP"}}),
+        ("Selbstbehalt: 1.500,00 EUR", {"deductible": {"amount": "1500.00", "currency": "EUR"}}),
+        ("Franquicia: 150 €", {"deductible": {"amount": "150.00", "currency": "EUR"}}),
+        ("Franchise : 1 250,50 €", {"deductible": {"amount": "1250.50", "currency": "EUR"}}),
+        ("Importe estimado: 20.975,00 €", {"amount": {"amount": "20975.00", "currency": "EUR"}}),
+        ("Eigen risico: € 150", {"deductible": {"amount": "150.00", "currency": "EUR"}}),
+        ("Numer zamówienia: ZAM/2026/53287", {"order_number": "ZAM/2026/53287"}),
+        ("Wartość: 1 709,50 zł", {"amount": {"amount": "1709.50", "currency": "PLN"}}),
+        ("Data dostawy: 18 listopada 2026 r.", {"delivery_date": "2026-11-18"}),
+        ("Maximální cena: 211 500 Kč bez DPH", {"amount": {"amount": "211500.00", "currency": "CZK"}}),
+        ("Termín dodání: 6. 12. 2026", {"delivery_date": "2026-12-06"}),
+        ("見積番号:Q26-99332", {"reference": "Q26-99332"}),
+        ("希望納期:2026年12月29日", {"delivery_date": "2026-12-29"}),
+        ("电话 and 電話:+81-3-5550-0914", {"phone": "+81355500914"}),
+        ("מספר פוליסה: RK-36418963", {"policy_number": "RK-36418963"}),
+        ("תאריך האירוע: 06/11/2026", {"loss_date": "2026-11-06"}),
+        ("رقم الطلب: PO-26-59177", {"order_number": "PO-26-59177"}),
+        ("المبلغ الإجمالي: 59,000.00 AED", {"total": {"amount": "59000.00", "currency": "AED"}}),
+        ("الهاتف: +971 4 555 4143", {"phone": "+97145554143"}),
+    ],
+)
+def test_general_fields_are_read_in_the_languages_of_business_mail(line: str, fields: dict[str, Any]) -> None:
+    assert read(plain(line)).fields == fields
+
+
 def test_the_subject_is_searched_after_the_new_text_and_before_the_quoted() -> None:
     quoted = "\n\nOn Mon, Feb 2, 2026 Desk <d@x.example> wrote:\n> Policy number: OLD-111"
     assert policy("Policy number: NEW-333" + quoted, subject="Policy number SUB-222") == "NEW-333"
