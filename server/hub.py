@@ -150,12 +150,17 @@ class Hub:
         for stream in streams:
             async with self.turn:
                 self.rotate(stream, grace)
-            await asyncio.sleep(pause)
-        if self._groups:
-            with suppress(TimeoutError):  # most leave as soon as their next stream is open
-                await asyncio.wait_for(self._empty.wait(), grace)
+            await self._emptied(pause)
+        await self._emptied(grace)  # most leave as soon as their next stream is open
         for stream in self.streams:
             stream.finish("drain")
+
+    async def _emptied(self, seconds: float) -> None:
+        """Wait until the last stream has left, *seconds* at most."""
+        if self._groups:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._empty.wait()
 
     def rotate(self, stream: Stream, grace: float = GRACE) -> None:
         """Ask the client to open its next stream; this one stays live meanwhile and counts no more."""

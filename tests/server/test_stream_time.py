@@ -69,6 +69,15 @@ async def test_a_drain_hands_every_stream_on_and_ends_it_whole(context: Context,
     assert not context.hub.streams
 
 
+async def test_a_drain_is_over_when_the_last_stream_has_left(context: Context, open_stream: Open) -> None:
+    async with open_stream() as stream:
+        await stream.next("connected")
+        drain = asyncio.create_task(context.hub.drain(60.0))
+        await stream.next("rotate")
+    async with asyncio.timeout(10):
+        await drain
+
+
 async def test_a_reader_that_stops_reading_is_closed_while_others_go_on(
     context: Context, open_stream: Open, http_server_port: tuple[object, int]
 ) -> None:
