@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from workitems.configuration import load
 from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailableError, TubepostError
-from workitems.settings import load
 
 PROJECT = Path(__file__).resolve().parent
 

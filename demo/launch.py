@@ -18,8 +18,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from workitems.configuration import load
 from workitems.errors import SettingsError
-from workitems.settings import load
 
 #: Seconds for the first answer; a first start compiles its modules.
 _START = 60.0

@@ -24,7 +24,7 @@ PATIENCE = 45.0
 PROGRAM = """
 import sys
 from worker.main import Functions, run
-from workitems.settings import load
+from workitems.configuration import load
 run(load(), Functions(*sys.argv[1:]))
 """
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from workitems.configuration import load
 from workitems.errors import SettingsError
-from workitems.settings import Settings, load
+from workitems.settings import Settings
 
 SECRET = "hunter2-is-secret"
 
