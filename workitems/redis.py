@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, TypeAlias
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -44,9 +44,11 @@ def connect(url: str, *, timeout: float = 5.0, blocking: bool = False, most: int
 
     *blocking*: for XREAD and XREADGROUP with BLOCK, whose answer may take BLOCK seconds by design. redis-py would
     repeat a command whose answer was lost; ours are not all repeatable, so it never does: the caller decides.
+    While all *most* connections are busy further callers wait, up to *timeout*: a crowd that comes back is no failure.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        timeout=timeout,
         protocol=2,
         decode_responses=False,
         socket_connect_timeout=CONNECT_TIMEOUT,
@@ -55,6 +57,7 @@ def connect(url: str, *, timeout: float = 5.0, blocking: bool = False, most: int
         max_connections=most,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
     )
+    return Redis.from_pool(pool)
 
 
 @contextmanager

@@ -56,6 +56,32 @@ async def test_a_server_that_stands_still_is_away_within_the_time_out(
     assert await client.get("nothing") is None
 
 
+async def test_a_crowd_waits_for_the_few_connections_that_there_are(redis_url: str, client_of: ClientOf) -> None:
+    client = client_of(redis_url, most=2)
+    with available():
+        assert all(await asyncio.gather(*(client.ping() for _ in range(300))))
+
+
+async def test_a_crowd_before_a_server_that_stands_still_is_sent_away_in_time(
+    own_redis: RedisServer, client_of: ClientOf
+) -> None:
+    client = client_of(own_redis.url, timeout=0.3, most=2)
+    await client.ping()
+    assert own_redis.process is not None
+    os.kill(own_redis.process.pid, signal.SIGSTOP)
+
+    async def away() -> None:
+        with pytest.raises(StoreUnavailableError), available():
+            await client.ping()
+
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(away() for _ in range(50)))
+    finally:
+        os.kill(own_redis.process.pid, signal.SIGCONT)
+    assert await client.ping()
+
+
 async def test_a_server_that_is_not_there_is_away(client_of: ClientOf, tmp_path: object) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else gets the port
