@@ -191,6 +191,33 @@ async def test_a_cut_line_is_told_and_what_was_missed_comes_once(open_page: Open
     await expect(page.locator("#stale")).to_be_hidden()
 
 
+async def test_a_store_that_is_away_is_told_while_the_stream_lives(open_page: Open, context: Context) -> None:
+    await publish(context, 1)
+    page = await open_page()
+    await context.hub.state("store_status", {"available": False})
+    await expect(page.locator("#stale")).to_contain_text("the server does not reach its store")
+    late = await open_page()
+    await expect(late.locator("#stale")).to_contain_text("the server does not reach its store")
+    await context.hub.state("store_status", {"available": True}, usual=True)
+    await expect(page.locator("#stale")).to_be_hidden()
+    await expect(late.locator("#stale")).to_be_hidden()
+
+
+async def test_an_open_item_stays_when_the_server_cannot_tell_more(open_page: Open, context: Context) -> None:
+    (item_id,) = await publish(context, 1)
+    page = await open_page()
+    await page.route("**/api/workitems/wi_*", lambda route: route.abort())
+    await page.click(".row")
+    await expect(page.locator("#detail")).to_contain_text("cannot be reached")
+    await page.unroute("**/api/workitems/wi_*")
+    await page.click("text=Try again")
+    await expect(page.locator("#detail h2")).to_have_text("Letter 0")
+    await page.route("**/api/workitems/wi_*", lambda route: route.abort())
+    await context.store.change(item_id, Change(status="waiting"), who="ben")
+    await expect(page.locator(".segments [data-status=waiting]")).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator("#detail h2")).to_have_text("Letter 0")
+
+
 async def test_a_session_that_ended_is_told_and_nothing_is_lost_from_view(open_page: Open, context: Context) -> None:
     await publish(context, 2)
     page = await open_page()

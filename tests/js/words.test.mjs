@@ -30,6 +30,7 @@ test("evidence lies where it says, else where its words are, else nowhere", () =
 test("values are shown for what they are and lose no digit", () => {
   assert.equal(valueText({ amount: "12345678901234567.50", currency: "USD" }), "12,345,678,901,234,567.50 USD");
   assert.equal(valueText({ amount: "-5", currency: "" }), "-5");
+  assert.equal(valueText({ amount: "128500.00" }), "128,500.00");
   assert.match(valueText("2027-01-05"), /Jan.*5.*2027/);
   assert.match(valueText("2027-01-05T09:30:00+02:00"), /2027, 09:30 \+02:00$/);
   assert.equal(valueText("2027-13-45"), "2027-13-45");

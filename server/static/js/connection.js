@@ -25,6 +25,7 @@ export function mountConnection(stream, announce) {
   const [word, why, button] = [".word", ".why", "button"].map((each) => find(each, place));
   const note = find("#stale");
   let liveUntil = null;
+  let storeAway = null;
 
   button.addEventListener("click", () => {
     if (stream.state.name === "signed_out") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
@@ -42,8 +43,9 @@ export function mountConnection(stream, announce) {
     write(button, said.action);
     mark(button, "hidden", !said.action);
     const old = stale(state) && liveUntil !== null;
-    mark(note, "hidden", !old);
+    mark(note, "hidden", !old && storeAway === null);
     if (old) write(note, `As of ${clockTime(liveUntil)}: what came since is not shown yet.`);
+    else if (storeAway !== null) write(note, `Since ${clockTime(storeAway)} the server does not reach its store: nothing new can come and nothing can be changed. It tries again by itself.`);
   }
 
   let was = stream.state.name;
@@ -56,6 +58,15 @@ export function mountConnection(stream, announce) {
     was = detail.name;
     draw();
   });
+  const told = (away) => {
+    if (away === (storeAway !== null)) return;
+    storeAway = away ? Date.now() : null;
+    announce(away ? "The server does not reach its store." : "The server reaches its store again.", away);
+    draw();
+  };
+  stream.addEventListener("store_status", ({ detail }) => told(detail.data?.available === false));
+  // A stream begins with what is unusual: a store that is away is told right after.
+  stream.addEventListener("connected", () => told(false));
   setInterval(() => stream.state.retryAt !== null && draw(), 1000);
   draw();
 }

@@ -92,7 +92,7 @@ export function valueText(value) {
   return Object.entries(value).map(([name, part]) => `${visible(name)}: ${valueText(part)}`).join(", ");
 }
 
-export const isMoney = (value) => typeof value?.amount === "string" && typeof value?.currency === "string";
+export const isMoney = (value) => typeof value?.amount === "string" && typeof (value.currency ?? "") === "string";
 export const isTable = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((row) => row !== null && typeof row === "object");
 
@@ -100,7 +100,7 @@ export const isTable = (value) =>
 function money({ amount, currency }) {
   const parts = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount);
   const whole = parts ? parts[1] + BigInt(parts[2]).toLocaleString() : visible(amount);
-  return `${whole}${parts?.[3] ? decimal + parts[3] : ""} ${visible(currency)}`.trim();
+  return `${whole}${parts?.[3] ? decimal + parts[3] : ""} ${visible(currency ?? "")}`.trim();
 }
 
 const decimal = (0.5).toLocaleString().replace(/\p{N}/gu, "") || ".";

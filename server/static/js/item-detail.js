@@ -44,7 +44,9 @@ export class ItemDetail extends EventTarget {
       item = await api.item(id);
     } catch (error) {
       if (this.id !== id) return;
-      return this.#nothing(error.status === 404 ? "This item does not exist any more." : error.message);
+      if (error.status === 404) return this.#nothing("This item does not exist any more.");
+      // What is shown stays: the news themselves are already in it.
+      return this.#item ? undefined : this.#nothing(error.message, () => this.show(id));
     }
     if (this.id !== id) return;
     if (item.status === "pending" && !item.submission_ref) return this.#nothing("Its mail is being read; it appears in a moment.");
@@ -101,9 +103,10 @@ export class ItemDetail extends EventTarget {
     this.dispatchEvent(new Event("close"));
   }
 
-  #nothing(words) {
+  #nothing(words, again) {
     globalThis.CSS?.highlights?.clear();
     this.#pane.replaceChildren(element("div", { class: "nothing" }, element("p", {}, words),
+      again && element("button", { class: "quiet", onclick: again }, "Try again"),
       this.id && element("button", { class: "quiet", onclick: () => this.#close() }, "Back to the list")));
   }
 }
