@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from server.handlers.base import Handler
+from server.handlers.page import version
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -27,4 +28,4 @@ class DocumentHandler(Handler):
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", _POLICY.format(nonce=nonce))
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.write(self.render_string(template, nonce=nonce, **values))
+        self.write(self.render_string(template, nonce=nonce, version=version(), **values))

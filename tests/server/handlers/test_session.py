@@ -23,6 +23,8 @@ async def sign_in(call: Call, form: dict[str, str], **more: Any) -> HTTPResponse
 
 async def test_the_form_works_without_scripts_and_under_a_strict_policy(call: Call) -> None:
     response = await call("GET", "/login?next=/%3Ftab%3Dsse", token=None)
+    icon = response.body.decode().partition('type="image/svg+xml" href="')[2].partition('"')[0]
+    assert (await call("GET", icon, token=None)).code == 200
     page = response.body.decode()
     assert response.code == 200
     assert re.search(r'<input[^>]*name="password"[^>]*type="password"[^>]*autocomplete="current-password"', page)
