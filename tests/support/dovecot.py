@@ -166,9 +166,10 @@ class Dovecot:
         for count, mail in enumerate(mails, 1):
             # Dovecot numbers by the base name's time; W= and S= would be its own reckoning.
             name = f"{now // 1_000_000}.M{now % 1_000_000:06d}P{count:07d}.tests"
-            path = maildir / ("cur" if flags else "new") / (f"{name}:2,{flags}" if flags else name)
+            path = maildir / "tmp" / name  # whole, and Dovecot's own, before Dovecot may see it
             path.write_bytes(mail)
             self._give(path)
+            path.rename(maildir / ("cur" if flags else "new") / (f"{name}:2,{flags}" if flags else name))
         return count
 
     def maildir(self, user: str | None = None, folder: str | None = None) -> Path:
