@@ -28,7 +28,7 @@ def let_through(place: Path) -> Path:
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20.0) -> None:
     """Wait for what happens in another task or program."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():
             await asyncio.sleep(0.01)
 
 

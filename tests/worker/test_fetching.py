@@ -150,11 +150,11 @@ async def test_a_mail_that_is_far_longer_than_announced_is_taken_by_its_headers(
         poller = make_poller(server)
         watching = asyncio.create_task(poller.run())
         async with asyncio.timeout(10):
-            while not poller._oversized:  # noqa: ASYNC110
+            while not poller._oversized:
                 await asyncio.sleep(0.01)
         object.__setattr__(poller._watch, "account", lambda: again.account)  # a scripted server talks once
         async with asyncio.timeout(10):
-            while len(await _waiting(redis)) < 3:  # noqa: ASYNC110
+            while len(await _waiting(redis)) < 3:
                 await asyncio.sleep(0.01)
         assert await _waiting(redis) == [item_id("desk", raw) for raw in (letter(1), long, letter(3))]
         await poller.stop(1)
