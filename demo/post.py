@@ -31,6 +31,9 @@ QUICK_PAUSE = 1.0
 #: Seconds that the mailbox has for each answer.
 TIMEOUT = 10.0
 
+#: Tries that fail without a word: the mailbox is started together with us.
+SILENT = 3
+
 #: The longest pause between two tries to reach the mailbox, in seconds.
 LONGEST_PAUSE = 5.0
 
@@ -88,7 +91,8 @@ class Carrier:
                 return await _in_thread(partial(append, self._mailbox, mail))
             except (OSError, imaplib.IMAP4.error) as error:
                 self.hang_up()
-                log.warning("mailbox not reached, trying again", attempt=attempt + 1, error=type(error).__name__)
+                if attempt >= SILENT:
+                    log.warning("mailbox not reached, trying again", attempt=attempt + 1, error=type(error).__name__)
                 await asyncio.sleep(delay(attempt, base=0.2, cap=LONGEST_PAUSE))
         raise AssertionError("unreachable")
 

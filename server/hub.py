@@ -87,7 +87,9 @@ class Hub:
                 del self._groups[stream.filter]
         if not self._groups:
             self._empty.set()
-        log.info("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
+        # Each stream is told to rotate every few minutes: only the slow ones are worth a line of an ordinary log.
+        say = log.info if reason == "slow" else log.debug
+        say("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody what follows `ring.head`, in one write a stream."""

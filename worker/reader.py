@@ -290,6 +290,8 @@ class Reader:
         while not_cancelled():
             try:
                 await step()
+                if tries:
+                    log.info("reading goes on")
                 tries = 0
                 continue
             except StoreUnavailableError as error:
