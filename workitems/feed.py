@@ -1,5 +1,7 @@
 """Reading the feed: the head, what came after a cursor, and whether a cursor can still be gone on from."""
 
+from redis.exceptions import ResponseError
+
 from workitems import keys
 from workitems.event import START, Cursor, Event
 from workitems.redis import BLOCK, Client, available
@@ -11,9 +13,12 @@ BATCH = 500
 async def head(redis: Client) -> Cursor:
     """The last cursor that the feed ever gave; START when there is no feed."""
     with available():
-        if not await redis.exists(keys.FEED):
+        try:  # in one step: Redis may be emptied between two
+            info = await redis.xinfo_stream(keys.FEED)
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
             return START
-        info = await redis.xinfo_stream(keys.FEED)
     return Cursor.parse(info["last-generated-id"]) or START
 
 

@@ -38,6 +38,9 @@ THREADS = 4
 _ITEM_ID = re.compile(r"wi_[a-z2-7]{26}")
 _TEMPORARY = ".part"
 
+#: Seconds after which a temporary file is what a process left that was killed while it wrote.
+_LEFT_BEHIND = 3600.0
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -270,10 +273,15 @@ def _is_sidecar(path: Path) -> bool:
 
 
 def _sidecars(shard: Path, before: float) -> Iterator[Sidecar]:
-    """Sidecars written by *before* (seconds since 1970). One that cannot be understood must not hide the others."""
+    """Sidecars written by *before* (seconds since 1970). One that cannot be understood must not hide the others.
+
+    On the way, what processes left that were killed while they wrote is taken away.
+    """
     for folder in sorted(shard.iterdir()):
         for path in _names(folder):
             try:
+                if path.suffix == _TEMPORARY and path.stat().st_mtime < time.time() - _LEFT_BEHIND:
+                    path.unlink()
                 if _is_sidecar(path) and path.stat().st_mtime <= before:
                     yield Sidecar.decode(path.read_bytes())
             except FileNotFoundError:  # removed in between

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ async def test_every_version_is_kept_and_the_first_one_stands_in_front(mailstore
     await mailstore.put(sidecar(late, arrived="2026-03-01T09:30:01Z"), late)
     await mailstore.put(sidecar(early), early)
     assert [stored.raw for stored in await mailstore.get(IDS[0])] == [early, late]
+
+
+async def test_what_a_killed_process_left_half_written_is_taken_away_in_time(
+    mailstore: MailStore, tmp_path: Path
+) -> None:
+    await mailstore.put(sidecar(), RAW)
+    folder = (await mailstore.shards())[0] / IDS[0]
+    for name, age in (("old.part", 7200), ("new.part", 60)):
+        left = folder / name
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - age,) * 2)
+    found = [stored for shard in await mailstore.shards() for stored in await mailstore.stored(shard)]
+    assert found == [sidecar()]
+    assert [name for name in files(tmp_path) if name.endswith(".part")] == ["new.part"]
 
 
 async def test_putting_again_does_no_harm(mailstore: MailStore, tmp_path: Path) -> None:
