@@ -3,15 +3,18 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 
 from bench import fanout, idle, intake, latency, listing
 from bench.machine import allow_open_files, describe, load
-from bench.row import Row, table
+from bench.row import Row, put_between_marks, table
 
 BENCHMARKS: dict[str, ModuleType] = {
     "fanout": fanout, "latency": latency, "intake": intake, "list": listing, "idle": idle,
 }  # fmt: skip
+
+_README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 def main() -> int:
@@ -20,10 +23,13 @@ def main() -> int:
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="tiny sizes: do the benchmarks run?")
     extent.add_argument("--full", action="store_true", help="a million items, ten thousand streams")
+    parser.add_argument("--readme", action="store_true", help="put the table of all into README.md, too")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - BENCHMARKS.keys())
     if unknown:
         parser.error(f"there is no {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    if arguments.readme and (arguments.names or arguments.quick):
+        parser.error("--readme wants all figures at their usual size: no NAME, no --quick")
     allow_open_files()
     size = "QUICK" if arguments.quick else "FULL" if arguments.full else "USUAL"
     rows: list[Row] = []
@@ -32,8 +38,11 @@ def main() -> int:
         start = time.monotonic()
         rows += BENCHMARKS[name].measure(getattr(BENCHMARKS[name], size))
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
-    print(f"{describe()}; load {before} at the start, {load()} at the end; everything on loopback.\n")
-    print(table(rows))
+    caption = f"{describe()}; load {before} at the start, {load()} at the end; everything on loopback."
+    text = f"{caption}\n\n{table(rows)}"
+    print(text)
+    if arguments.readme:
+        _README.write_text(put_between_marks(text, _README.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

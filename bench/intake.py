@@ -114,6 +114,7 @@ def _take_in(box: Dovecot, place: Path, mails: int) -> float:
         with Redis.from_url(tubepost.redis.url) as redis:
             while redis.zcard(keys.items()) < mails or redis.xlen(keys.INTAKE):
                 if time.monotonic() > deadline:
-                    raise RuntimeError(f"{redis.zcard(keys.items())} of {mails} mails became items in time")
+                    there = f"{redis.zcard(keys.items())} of {mails} mails became items in time"
+                    raise RuntimeError(f"{there}:\n{tubepost.worker_log()}")
                 time.sleep(_LOOK)
         return time.monotonic() - start

@@ -37,6 +37,17 @@ def pin(pid: int, core: int) -> None:
     os.sched_setaffinity(pid, {core})
 
 
+@contextmanager
+def staying_on(core: int) -> Iterator[None]:
+    """We ourselves, and what we start and do not pin elsewhere, stay on one core meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def family(pid: int) -> list[int]:
     """The process and its descendants, parents first."""
     found = [pid]

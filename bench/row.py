@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: What the table stands between in README.md.
+BEGIN, END = "<!-- figures: python -m bench --readme -->", "<!-- end of figures -->"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -32,3 +35,12 @@ def table(rows: Sequence[Row]) -> str:
         ratio = f"**{row.ratio:.2f}**" if row.ratio is not None else "-"
         lines.append(f"| {row.figure} | {row.tubepost} | {row.peer} | {ratio} | {row.aim} |")
     return "\n".join(lines)
+
+
+def put_between_marks(text: str, page: str) -> str:
+    """*page* with *text* in the place of what stood between the two marks. ValueError when it has no marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"there are no {BEGIN} and {END}")
+    return f"{before}{begin}\n{text}\n{end}{after}"

@@ -15,7 +15,7 @@ from typing import Self
 from bench.machine import OTHER_CORE, pin
 
 #: Seconds in which anything that is waited for must happen.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @cache
@@ -59,14 +59,16 @@ class Streams:
             self._process.communicate()
 
     def leave(self) -> None:
-        """Close all streams and learn how often one had to be opened again."""
+        """Close all streams and learn how often one had to be opened again. Nothing may have come twice."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
-            _, _, _, again = self._line(b"end")
+            _, deliveries, _, again = self._line(b"end")
             self.opened_again = int(again)
             self._process.wait(PATIENCE)
             assert self._process.stdout is not None
             self._process.stdout.close()
+            if int(deliveries) != self.rounds * self.count:
+                raise RuntimeError(f"{deliveries.decode()} deliveries where {self.rounds * self.count} were waited for")
 
     def told(self, rounds: int = 1) -> float:
         """Wait until everybody has been told *rounds* more events; the time of the last delivery (monotonic, s)."""

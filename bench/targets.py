@@ -49,12 +49,16 @@ http {{
 
 @dataclass(frozen=True)
 class Target:
-    """A running server. `publish` brings one event; `lay` lays many at the door of a server that is stopped."""
+    """A running server. `publish` brings one event through it; `lay` puts many where it will find them.
+
+    `has_feed`: that is a feed, to which other processes write while the server runs.
+    """
 
     pid: int
     port: int
     path: str
     header: str
+    has_feed: bool
     publish: Callable[[], None]
     lay: Callable[[int], None]
 
@@ -69,7 +73,7 @@ def tubepost(place: Path) -> Iterator[Target]:
             asyncio.run(_lay(running.redis.url, count))
 
         with _poster(running.port, "/api/test/workitem", json.dumps(ITEM).encode(), headers) as publish:
-            yield Target(running.pid, running.port, STREAM, HEADER, publish, lay)
+            yield Target(running.pid, running.port, STREAM, HEADER, True, publish, lay)
 
 
 async def _lay(url: str, count: int) -> None:
@@ -119,7 +123,7 @@ def _peer(command: list[str], port: int) -> Iterator[Target]:
                 doors[-1].sendall(request * len(range(number, count, _DOORS)))
 
         with _poster(port, "/event", body) as publish:
-            yield Target(process.pid, port, "/stream", "", publish, lay)
+            yield Target(process.pid, port, "/stream", "", False, publish, lay)
     finally:
         for each in doors:
             each.close()

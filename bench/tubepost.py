@@ -84,5 +84,9 @@ class Tubepost:
         while until not in self.worker.log.read_text():
             assert self.worker.process is not None
             if self.worker.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the worker never said {until!r}:\n{self.worker.log.read_text()[-2000:]}")
+                raise RuntimeError(f"the worker never said {until!r}:\n{self.worker_log()}")
             time.sleep(0.01)
+
+    def worker_log(self) -> str:
+        """The end of what it has said."""
+        return self.worker.log.read_text()[-2000:] if self.worker else ""

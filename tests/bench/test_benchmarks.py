@@ -10,7 +10,7 @@ import pytest
 from bench import fanout, idle, intake, latency, listing
 from bench.__main__ import BENCHMARKS
 from bench.fanout import Found
-from bench.row import Row, number, table
+from bench.row import BEGIN, END, Row, number, put_between_marks, table
 from tests.support.program import PROJECT
 
 TINY = {
@@ -44,7 +44,7 @@ def test_every_benchmark_is_tried_here_and_has_three_sizes() -> None:
 
 
 def test_a_peer_that_is_not_installed_is_said_to_be_so() -> None:
-    found = Found(cpu=7.0, rate=1.0, burst=3.0, memory=4.5)
+    found = Found(cpu=7.0, told=6.5, rate=1.0, burst=3.0, memory=4.5)
     rows = fanout.rows(fanout.QUICK, found, found, None)
     assert [row.ratio for row in rows if row.peer == "nchan: not installed"] == [None, None, None]
 
@@ -66,3 +66,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     assert done.returncode == 2
     assert "'speed'" in done.stderr
     assert "fanout, latency, intake, list, idle" in done.stderr
+
+
+def test_the_table_takes_the_place_of_the_last_one_between_the_marks() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert put_between_marks("new", page) == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    with pytest.raises(ValueError, match="there are no"):
+        put_between_marks("new", "a page without marks")
+
+
+def test_the_readme_has_the_marks() -> None:
+    assert put_between_marks("x", (PROJECT / "README.md").read_text(encoding="utf-8"))
