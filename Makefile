@@ -20,7 +20,8 @@ lint: .venv/tested
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
-bench: test-setup
+bench: .venv/tested
+	@tests/setup.sh gcc isync nginx-light libnginx-mod-nchan
 	$(BIN)/python -m bench
 
 test-setup: .venv/tested

@@ -9,6 +9,9 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v node >/dev/null || missing="$missing nodejs"
+for package in "$@"; do # what else is wanted, as make bench does
+    dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+done
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
