@@ -20,6 +20,9 @@ from workitems.tasks import not_cancelled
 #: Seconds between two reports to Redis; a process that did not report for three of them is taken for dead.
 REPORT = 5.0
 
+#: Seconds after which the last report of a process that was killed is taken away.
+FORGET = 3600.0
+
 
 class Stats:
     """Counters of one server process."""
@@ -65,6 +68,9 @@ class Stats:
         try:
             with available():
                 reports = [json.loads(report) for report in await self._redis.hvals(keys.SERVERS)]
+                dead = [report["process"] for report in reports if now - report["at"] > FORGET]
+                if dead:
+                    await self._redis.hdel(keys.SERVERS, *dead)
         except StoreUnavailableError:
             reports = []
         others = [r for r in reports if r["process"] != self._process and now - r["at"] < 3 * REPORT]
