@@ -40,5 +40,7 @@ class Limits:
     pages: int = 10
     page_operations: int = 20_000
     rows: int = 1_000
+    #: Cells of all tables of a text document.
+    cells: int = 20_000
     #: Characters of text kept of one attachment.
     attachment_text: int = 64 * 1024

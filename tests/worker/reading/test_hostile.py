@@ -63,6 +63,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "data: URIs in plain text": lambda: typed(b"text/plain", b"data:image/png;base64," + b"A" * 3_000_000),
     "a million brackets": lambda: typed(b"text/html", b"<" * 1_000_000),
     "250,000 comments": lambda: typed(b"text/html", b"<!--" * 250_000),
+    "200,000 asterisks": lambda: typed(b"text/plain", b"*" * 200_000),
+    "200,000 asterisks and blanks": lambda: typed(b"text/plain", b"* *" * 66_000 + b"!"),
+    "200,000 marks": lambda: typed(b"text/plain", b"-_=" * 66_000 + b"!"),
     "punycode": lambda: typed(b"text/plain; charset=punycode", b"a" * 200_000 + b"-b"),
 }
 

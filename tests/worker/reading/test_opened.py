@@ -2,6 +2,7 @@
 
 import zlib
 from io import BytesIO
+from time import process_time
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
@@ -122,3 +123,38 @@ def test_files_beyond_the_limit_are_kept_and_not_opened() -> None:
     reading = read(with_file("a.txt", "text/plain", b"Policy number: AB-12345"), limit=Limits(attachment_bytes=10))
     assert reading.flags == ("attachment_unread",)
     assert len(reading.attachments) == 1
+
+
+def tables(inside: str, times: int = 1) -> bytes:
+    """A text document of one table, whose rows are *inside*, *times* over."""
+    document = Document()
+    document.add_paragraph("MARK")
+    document.add_table(1, 1)
+    made, changed = BytesIO(), BytesIO()
+    document.save(made)
+    with ZipFile(made) as old, ZipFile(changed, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "word/document.xml":
+                content = content.replace(b"</w:tbl>", inside.encode() * times + b"</w:tbl>")
+            new.writestr(name, content)
+    return changed.getvalue()
+
+
+WIDE = '<w:tr><w:tc><w:tcPr><w:gridSpan w:val="{}"/></w:tcPr><w:p><w:r><w:t>AB-12345</w:t></w:r></w:p></w:tc></w:tr>'
+
+
+def test_cells_of_usual_width_are_read() -> None:
+    reading = read(with_file("a.docx", DOCX, tables(WIDE.format(3).replace("AB", "Policy Number: AB"))))
+    assert reading.fields["policy_number"] == "AB-12345"
+
+
+@pytest.mark.parametrize("width", ["999999999", "1" * 5000])
+def test_a_cell_that_says_it_is_a_billion_columns_wide_leaves_the_file_unread(width: str) -> None:
+    assert read(with_file("a.docx", DOCX, tables(WIDE.format(width)))).flags == ("attachment_unread",)
+
+
+def test_of_too_many_cells_the_first_are_read() -> None:
+    started = process_time()
+    read(with_file("a.docx", DOCX, tables("<w:tr>" + "<w:tc><w:p/></w:tc>" * 50 + "</w:tr>", 5_000)))
+    assert process_time() - started < 10
