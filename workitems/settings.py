@@ -6,6 +6,7 @@
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from datetime import date, datetime
 from pathlib import Path
@@ -313,7 +314,7 @@ class Settings(Section):
         if len(os.fsencode(path)) <= _LONGEST_SOCKET:
             return path
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"tubepost-{os.getuid()}-{name}" / "redis.sock"
+        return _ours(Path(tempfile.gettempdir()) / f"tubepost-{os.getuid()}-{name}") / "redis.sock"
 
     def check_files(self) -> None:
         """SettingsError with a line for each named file of a mailbox that is missing or cannot be used."""
@@ -335,6 +336,22 @@ class Settings(Section):
             for name, rule in self.fields.items()
             if not rule.mailboxes or mailbox in rule.mailboxes
         ]
+
+
+def _ours(folder: Path) -> Path:
+    """*folder* of a place where all may write. SettingsError when somebody else could put a Redis of theirs there."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise SettingsError(
+            f"data: its path is too long for a socket, and {folder} cannot be made: {error.strerror}"
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise SettingsError(
+            f"data: its path is too long for a socket, and {folder} belongs to others; shorten the path"
+        )
+    return folder
 
 
 def read_secret(value: SecretStr | None, file: Path | None, name: str) -> str:

@@ -1,5 +1,7 @@
 """Every wrong setting is one sentence: its name, what was found, what is accepted. A secret is in none of them."""
 
+import tempfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -261,10 +263,33 @@ def test_a_start_may_be_a_date_in_the_file_and_in_the_environment() -> None:
     assert read(text + "start = 'all'").mailboxes["claims"].start == "all"
 
 
-def test_a_long_path_of_data_still_has_a_socket_that_every_system_takes() -> None:
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The system's folder for temporary files, with a path as short as it is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_long_path_of_data_still_has_a_socket_that_every_system_takes(temporary: Path) -> None:
     deep = read(f"data = '/{'x' * 200}'")
     assert len(str(deep.redis_socket)) <= 100
+    assert deep.redis_socket.is_relative_to(temporary)
     assert deep.redis_socket != read(f"data = '/{'y' * 200}'").redis_socket
+
+
+def test_nobody_else_can_put_a_redis_of_theirs_where_ours_is_looked_for(temporary: Path) -> None:
+    deep = read(f"data = '/{'x' * 200}'")
+    folder = deep.redis_socket.parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(SettingsError, match="belongs to others"):
+        _ = deep.redis_url
+    folder.rename(temporary / "theirs")
+    folder.symlink_to(temporary / "theirs")
+    (temporary / "theirs").chmod(0o700)
+    with pytest.raises(SettingsError, match="belongs to others"):
+        _ = deep.redis_url
 
 
 def test_names_outside_the_settings_are_let_be() -> None:
