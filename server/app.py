@@ -31,7 +31,7 @@ def routes(context: Context) -> list[Any]:
     return [
         (r"/", PageHandler, handed),
         (r"/static/js/(stream\.(?:d\.ts|js)|event-stream\.js)", StreamClientHandler, handed),
-        (r"/static/([0-9a-f]{12})/(.+)", StaticHandler, handed),
+        (r"/static/([0-9a-f]{12})/([a-z0-9_./-]+)", StaticHandler, handed),
         (r"/login", LoginHandler, handed),
         (r"/logout", LogoutHandler, handed),
         (r"/sse/workitems", StreamHandler, handed),

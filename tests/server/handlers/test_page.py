@@ -52,7 +52,7 @@ async def test_the_streams_client_has_an_address_that_stays(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["nothing.js", "js", "../app.py", "%2e%2e/app.py", "js/..%2f..%2fapp.py", "//etc/passwd"]
+    "path", ["nothing.js", "js", "../app.py", "%2e%2e/app.py", "js/..%2f..%2fapp.py", "//etc/passwd", "js/%00", "%ff"]
 )
 async def test_nothing_outside_the_folder_is_a_file(call: Call, path: str) -> None:
     response = await call("GET", f"/static/{version()}/{path}", token=None)
