@@ -9,6 +9,7 @@ import re
 import stat
 import tempfile
 from datetime import date, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -127,6 +128,18 @@ class ServerSettings(Section):
     session_days: float = Field(14.0, gt=0, le=365)
     #: Whether `POST /api/test/workitem` makes test items.
     test_items: bool = False
+
+    @field_validator("proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"each must be an address or a network such as '10.0.0.0/8', not {proxy!r:.60}"
+                ) from None
+        return proxies
 
     @field_validator("origins")
     @classmethod

@@ -97,6 +97,7 @@ def test_a_file_that_is_not_utf_8_says_so() -> None:
         ("", {"": "1"}, "TUBEPOST_: no such setting"),
         ("", {"LOG__LEVEL": "info"}, "log: must be"),
         ("log = 'info'", {"LOG__LEVEL": "info"}, "TUBEPOST_LOG__LEVEL: log is a value, not a table of settings"),
+        ("[server]\nproxies = ['proxy.example.com']", {}, "server.proxies: each must be an address or a network"),
         ("[server]\norigins = ['*']", {}, "server.origins: each is a scheme and a host"),
         ("[server]\norigins = ['https://a.example/path']", {}, "server.origins: each is a scheme and a host"),
         ("[mailboxes.claims]\nuser = 'a'\npassword = 'b'", {}, "mailboxes.claims.host: must be set"),

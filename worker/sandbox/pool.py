@@ -164,4 +164,5 @@ class Sandbox:
         with contextlib.suppress(ValueError):
             self._idle.remove(child)  # it died while it waited
         self._refill()
-        log.info("reading child ended", pid=child.pid, code=code, mails=child.mails, stderr_bytes=size, error=error)
+        tell = log.info if self._open else log.debug  # at our own end it is nothing to look at
+        tell("reading child ended", pid=child.pid, code=code, mails=child.mails, stderr_bytes=size, error=error)
