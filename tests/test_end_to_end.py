@@ -62,7 +62,7 @@ async def test_every_odd_letter_comes_once_through_kills_at_every_step(office: P
         for failpoint in ("stored:9", "put:9", "reading:9", "read:9", "acknowledge:9", "published:9"):
             office.start_worker(failpoint=failpoint)
             assert office.worker is not None
-            await asyncio.to_thread(office.worker.wait, 45)
+            await asyncio.to_thread(office.worker.wait, 90)
         office.start_worker()
 
         def told() -> list[str]:

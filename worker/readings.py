@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from worker.answer import checked
 from worker.machine import Publication, Version, bare, is_whole, publication
 from worker.sandbox.failure import ReadFailedError
 from worker.sandbox.pool import Sandbox
@@ -91,7 +92,7 @@ class Readings:
                 if sandbox not in self._started:
                     await sandbox.start()
                     self._started.add(sandbox)
-        return await sandbox.read(stored.raw, mailbox=stored.sidecar.mailbox, limit=limit)
+        return checked(await sandbox.read(stored.raw, mailbox=stored.sidecar.mailbox, limit=limit))
 
 
 def _raws(versions: Sequence[Stored]) -> list[str]:

@@ -18,7 +18,7 @@ from workitems import keys
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: Seconds in which anything that a test waits for must happen.
-PATIENCE = 45.0
+PATIENCE = 90.0
 
 #: The program: as `run.py worker`, with the functions that read mail named by the test.
 PROGRAM = """
