@@ -53,7 +53,6 @@ data = {json.dumps(str(folder))}
 
 [demo]
 enabled = true
-imap_port = {imap_port}
 
 [server]
 test_items = true

@@ -274,7 +274,6 @@ class DemoSettings(Section):
     enabled: bool = False
     #: Letters a minute, 0 = none.
     rate: float = Field(12.0, ge=0, le=6000)
-    imap_port: int = Field(0, ge=0, le=65535)
 
 
 class Settings(Section):
