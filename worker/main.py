@@ -151,7 +151,7 @@ def watch(name: str, mailbox: MailboxSettings, settings: Settings) -> Watch:
         ca_file = str(mailbox.ca_file) if mailbox.ca_file else None
         return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, mailbox.secret(), ca_file)
 
-    return Watch(name, account, mailbox.folder, mailbox.start, mailbox.poll, settings.intake.largest)
+    return Watch(name, account, mailbox.folder[0], mailbox.start, mailbox.poll, settings.intake.largest)
 
 
 async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> Client:

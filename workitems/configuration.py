@@ -24,7 +24,7 @@ OUTSIDE = {"TUBEPOST_CONFIG", "TUBEPOST_FAILPOINT", "TUBEPOST_PROCESS"}
 _SECRET_WORDS = ("password", "secret", "token", "url", "key")
 
 #: Settings that are lists; in the environment their parts are joined by commas.
-_LISTS = {"origins", "proxies", "labels", "mailboxes"}
+_LISTS = {"origins", "proxies", "labels", "mailboxes", "folder", "topics"}
 
 #: Kinds of mistakes → what is accepted, in plainer words than the library's.
 _ACCEPTED = {
@@ -104,7 +104,7 @@ def _sentence(detail: Any, where: dict[str, str]) -> str:
     if detail["type"] == "missing":
         return f"{shown}: must be set"
     if detail["type"] in ("model_type", "dict_type"):
-        example = f", such as [{path[0]}.orders]" if path[0] in ("mailboxes", "fields") else ""
+        example = f", such as [{path[0]}.orders]" if path[0] in ("mailboxes", "sources", "fields") else ""
         return f"{shown}: must be a table of settings{example}"  # what stands there may be an address with its password
     message = _ACCEPTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     message = re.sub("^Input should be ", "must be ", message)

@@ -6,15 +6,15 @@ import tomllib
 import pytest
 
 from tests.support.program import PROJECT
-from workitems.settings import DemoSettings, FieldSettings, MailboxSettings, Section, Settings
+from workitems.settings import DemoSettings, FieldSettings, MailboxSettings, Section, Settings, SourceSettings
 
 TEXT = (PROJECT / "tubepost.example.toml").read_text()
 
-#: Every setting, said: the comment signs before names and tables taken away, and one of two that exclude each other.
+#: Every setting, said: the comment signs before names and tables taken away, and those that exclude each other.
 SAID = "\n".join(
     line
     for line in re.sub(r"^#(?=[a-z_]+ = |\[)", "", TEXT, flags=re.MULTILINE).splitlines()
-    if not re.match(r"(password|secret) = ", line)
+    if not re.match(r"(password|secret|client_\w+|token_\w+|authority|topics) = ", line)
 )
 
 
@@ -25,7 +25,7 @@ def test_the_example_is_good_as_it_stands_and_with_every_line_said() -> None:
 
 @pytest.mark.parametrize("section", [*Settings.model_fields])
 def test_every_setting_is_in_the_example(section: str) -> None:
-    model = {"mailboxes": MailboxSettings, "fields": FieldSettings}.get(
+    model = {"mailboxes": MailboxSettings, "sources": SourceSettings, "fields": FieldSettings}.get(
         section, Settings.model_fields[section].annotation
     )
     if model is DemoSettings:  # is set by `run.py demo` alone
@@ -38,7 +38,7 @@ def test_every_setting_is_in_the_example(section: str) -> None:
 def test_the_defaults_in_the_example_are_those_of_the_program() -> None:
     said = tomllib.loads(SAID)
     invented = {"token", "url", "origins", "proxies", "secret_file", "name"}
-    for section in ("redis", "server", "stream", "intake", "worker"):
+    for section in ("redis", "server", "stream", "intake", "worker", "retention"):
         defaults = Settings().model_dump()[section]
         told = {name: value for name, value in said[section].items() if name not in invented}
         assert told == {name: defaults[name] for name in told}

@@ -1,0 +1,143 @@
+"""One mailbox that is watched."""
+
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import model_validator as after_all
+
+from workitems.settings.section import Host, Section, as_tuple, read_secret, shaped, text_of
+
+#: A folder as a person writes it.
+Folder = Annotated[str, shaped(r"[^\r\n\0]{1,200}", "the name of a folder, without line ends")]
+
+#: An IMAP keyword: an atom (RFC 3501 §9).
+_KEYWORD = r"""[^\s(){%*"\\\]\x00-\x1f\x7f-\U0010ffff]{1,100}"""
+
+
+def _start(value: Any) -> Any:
+    if value in ("now", "all"):
+        return value
+    if isinstance(value, date):
+        return value.date() if isinstance(value, datetime) else value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be 'now', 'all' or a date such as 2026-03-01") from None
+
+
+def _after(value: str) -> str:
+    if value in ("leave", "seen") or re.fullmatch(rf"keyword:{_KEYWORD}|move:[^\r\n\0]{{1,200}}", value):
+        return value
+    raise ValueError("must be 'leave', 'seen', 'keyword:<name>' or 'move:<folder>'")
+
+
+class MailboxSettings(Section):
+    """One mailbox that is watched."""
+
+    host: Host
+    port: int | None = Field(None, ge=1, le=65535)
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    user: str
+    #: How we prove who we are; the latter two by OAuth (XOAUTH2).
+    auth: Literal["password", "microsoft", "google"] = "password"
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    #: OAuth: the application as it was registered.
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    #: microsoft: the directory (tenant), by id or name.
+    tenant: str = "organizations"
+    #: OAuth: where the refresh token is kept (mode 600), written by `run.py authorize` and whenever it is rotated.
+    token_file: Path | None = None
+    #: Instead of the file: a command of the user's secret store; called with `get` it prints the token, with `store`
+    #: it reads it from its standard input.
+    token_command: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    #: The provider's address, where it is not the usual one: national clouds, tests.
+    authority: Annotated[str, shaped(r"https://[^\s/?#@]+(/[^\s?#]*)?", "such as https://login.example.com")] | None = (
+        None
+    )
+    #: A file of certificates to trust instead of the system's.
+    ca_file: Path | None = None
+    #: What is watched: one folder, or a list of them.
+    folder: Annotated[tuple[Folder, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=20)] = ("INBOX",)
+    #: Where the team's own mail program files what it sent; its answers join their submissions.
+    sent: Folder | None = None
+    start: Annotated[Literal["now", "all"] | date, BeforeValidator(_start)] = "now"
+    #: What is done to a mail in the mailbox: `leave`, `seen`, `keyword:<name>` or `move:<folder>`. Nothing deletes.
+    after: Annotated[str, AfterValidator(_after)] = "leave"
+    #: When that is done.
+    when: Literal["published", "done"] = "published"
+    #: Seconds between full checks; IDLE is only a hint.
+    poll: float = Field(60.0, ge=1, le=3600)
+
+    @after_all(mode="after")
+    def _agrees(self) -> "MailboxSettings":
+        oauth = (
+            self.client_id,
+            self.client_secret,
+            self.client_secret_file,
+            self.token_file,
+            self.token_command or None,
+        )
+        if self.auth == "password":
+            if (self.password is None) == (self.password_file is None):
+                raise ValueError("set exactly one of password (also by the environment) and password_file")
+            if any(each is not None for each in oauth):
+                raise ValueError("client_* and token_* are for auth = 'microsoft' and 'google'")
+        else:
+            self._agrees_on_oauth()
+        if self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("tls = 'none' is accepted for this machine's own addresses only")
+        watched = (*self.folder, *((self.sent,) if self.sent else ()))
+        if len(set(watched)) < len(watched):
+            raise ValueError("folder and sent name each folder once")
+        if self.after.removeprefix("move:") in watched and self.after.startswith("move:"):
+            raise ValueError("after moves mail out of the folders that are watched, into another")
+        return self
+
+    def _agrees_on_oauth(self) -> None:
+        if self.password is not None or self.password_file is not None:
+            raise ValueError(f"auth = '{self.auth}' wants no password")
+        if not self.client_id:
+            raise ValueError(f"auth = '{self.auth}' wants the client_id of a registered application")
+        if self.client_secret is not None and self.client_secret_file is not None:
+            raise ValueError("set client_secret or client_secret_file, not both")
+        if self.token_file is not None and self.token_command:
+            raise ValueError("set token_file or token_command, not both")
+        keeps = self.token_file is not None or bool(self.token_command)
+        secret = self.client_secret is not None or self.client_secret_file is not None
+        if self.auth == "google" and not (keeps and secret):
+            raise ValueError("auth = 'google' wants a client secret, and token_file or token_command")
+        if self.auth == "microsoft" and not (keeps or secret):
+            raise ValueError(
+                "auth = 'microsoft' wants a client secret (the application's own access), or token_file or "
+                "token_command (a person's, by run.py authorize)"
+            )
+
+    @property
+    def real_port(self) -> int:
+        """The port that is meant: 993 for implicit TLS and 143 otherwise, unless set (RFC 8314)."""
+        return self.port or (993 if self.tls == "implicit" else 143)
+
+    def secret(self) -> str:
+        """The password; a file's last line end is not part of it. SettingsError when the file cannot be read."""
+        return read_secret(self.password, self.password_file, "password_file")
+
+    def application_secret(self) -> str | None:
+        """OAuth: the application's secret; None where it has none. SettingsError when the file cannot be read."""
+        if self.client_secret is None and self.client_secret_file is None:
+            return None
+        return read_secret(self.client_secret, self.client_secret_file, "client_secret_file")
+
+    def check_files(self) -> None:
+        """SettingsError for a named file that is missing or cannot be used."""
+        if self.auth == "password":
+            self.secret()
+        else:
+            self.application_secret()
+        if self.ca_file:
+            text_of(self.ca_file, "ca_file")
