@@ -10,6 +10,9 @@ from pydantic import model_validator as after_all
 
 from workitems.settings.section import Host, Section, as_tuple, read_secret, shaped, text_of
 
+#: An address without user, query and fragment.
+Address = Annotated[str, shaped(r"https://[^\s/?#@]+(/[^\s?#]*)?", "such as https://login.example.com")]
+
 #: A folder as a person writes it.
 Folder = Annotated[str, shaped(r"[^\r\n\0]{1,200}", "the name of a folder, without line ends")]
 
@@ -57,9 +60,7 @@ class MailboxSettings(Section):
     #: it reads it from its standard input.
     token_command: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     #: The provider's address, where it is not the usual one: national clouds, tests.
-    authority: Annotated[str, shaped(r"https://[^\s/?#@]+(/[^\s?#]*)?", "such as https://login.example.com")] | None = (
-        None
-    )
+    authority: Address | None = None
     #: A file of certificates to trust instead of the system's.
     ca_file: Path | None = None
     #: What is watched: one folder, or a list of them.
