@@ -41,6 +41,10 @@ class Publication:
     raws: tuple[str, ...]
     message_id: str
     references: tuple[str, ...]
+    #: Whether it could not be read as it should.
+    quarantined: bool = False
+    #: The status of its item when it is new: what the team sent itself waits for nobody.
+    status: str = "new"
 
 
 def is_whole(stored: Stored) -> bool:
@@ -55,7 +59,8 @@ def publication(versions: Sequence[Version], raws: Sequence[str], *, reason: str
     """
     best = max(versions, key=lambda version: (is_whole(version.stored), len(version.result.reading.get("text", ""))))
     found = best.result.reading
-    reason, flags = _judgement(best, versions, reason)
+    reason, flags, failed = _judgement(best, versions, reason)
+    sent = versions[0].stored.sidecar.own
     attachments = [
         {name: part.get(name) for name in ("n", "name", "type", "size", "inline")} for part in found["attachments"]
     ]
@@ -63,6 +68,7 @@ def publication(versions: Sequence[Version], raws: Sequence[str], *, reason: str
     machine = MACHINE | {
         "schema": SCHEMA,
         **{name: found[name] for name in ("subject", "from_email", "from_name", "kind", "preview")},
+        **({"kind": "own"} if sent else {}),
         "to": list(found["to"])[:MOST_RECIPIENTS],
         "created_at": versions[0].stored.sidecar.arrived,
         "flags": flags,
@@ -81,11 +87,14 @@ def publication(versions: Sequence[Version], raws: Sequence[str], *, reason: str
         "schema": SCHEMA,
     }
     references = tuple(identity.message_key(each) for each in found.get("references", ()))
-    return Publication(machine, reading, best.result.attachments, tuple(raws), key, references)
+    status = "done" if sent else "new"
+    return Publication(
+        machine, reading, best.result.attachments, tuple(raws), key, references, quarantined=failed, status=status
+    )
 
 
-def _judgement(best: Version, versions: Sequence[Version], reason: str | None) -> tuple[str | None, list[str]]:
-    """Why a person should look at it, and the flags."""
+def _judgement(best: Version, versions: Sequence[Version], reason: str | None) -> tuple[str | None, list[str], bool]:
+    """Why a person should look at it, the flags, and whether it could not be read as it should."""
     flags = set(best.result.reading["flags"])
     failed, reason = reason is not None, reason or best.result.reading["reason"]
     if not is_whole(best.stored) and not best.stored.sidecar.oversized:
@@ -96,7 +105,7 @@ def _judgement(best: Version, versions: Sequence[Version], reason: str | None) -
         flags = (flags - {"oversized"}) | {"needs_review"}
     if sum(is_whole(version.stored) for version in versions) > 1:
         flags |= {"variant"}
-    return reason, sorted(flags)
+    return reason, sorted(flags), failed
 
 
 def bare(raw: bytes) -> Result:

@@ -219,6 +219,7 @@ class Poller:
             source="imap",
             size=mail.size,
             oversized=mail.oversized,
+            folder=self._watch.folder,
             uidvalidity=uidvalidity,
             uid=mail.uid,
         )

@@ -259,6 +259,8 @@ class Reader:
                 entry=waiting.entry,
                 message_id=found.message_id,
                 references=found.references,
+                status=found.status,
+                quarantined=found.quarantined,
             )
         )
         failpoint.reach("published")

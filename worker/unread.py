@@ -16,4 +16,4 @@ def missing(waiting: Waiting) -> Publication:
         "flags": ["needs_review"],
         "reason": "the mail store no longer holds this mail; look for it in the mailbox",
     }
-    return Publication(machine, {}, [], (), "", ())
+    return Publication(machine, {}, [], (), "", (), quarantined=True)

@@ -1,6 +1,7 @@
 -- What a person did to an item: feed, item, indexes and history in one step, if nobody was faster.
 local id, version, reading, head, person, status, assignee = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local cap, who = ARGV[8], ARGV[9]  -- ARGV[10] and on: field, before, after of each change
+local cap, who = ARGV[8], ARGV[9]
+local settled = ARGV[10]  -- '1': mail of items that are closed is dealt with in its mailbox; ARGV[11] and on: field, before, after
 local key = P .. 'item:' .. id
 
 local now = redis.call('HMGET', key, 'version', 'reading', 'status', 'mailbox', 'submission', 'reference', 'score', 'assignee')
@@ -17,8 +18,13 @@ if status ~= was then
   redis.call('ZREM', P .. 'items:' .. was, id)
   redis.call('ZREM', P .. 'items:' .. mailbox .. ':' .. was, id)
   index(score, id, mailbox, status)
+  if settled == '1' and (status == 'done' or status == 'dismissed') then
+    for place in string.gmatch(redis.call('HGET', key, 'places') or '', '[^\n]+') do
+      redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
+    end
+  end
 end
 -- A change of something else must not hand the whole submission over to who has this item.
 if assignee ~= now[8] then redis.call('HSET', P .. 'submission:' .. now[5], 'assignee', assignee) end
-for i = 10, #ARGV, 3 do remember(id, who, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+for i = 11, #ARGV, 3 do remember(id, who, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return { 'changed', feed_id }

@@ -4,8 +4,8 @@ Both doors (the poller and the intake endpoint) call `Intake.put`; readers take 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 
 from workitems import failpoint, identity, keys
 from workitems.errors import IntakeFullError, LeaseLostError
+from workitems.event import dumps
 from workitems.mailstore import MailStore, Sidecar
 from workitems.redis import Client, Script, available
 
@@ -28,7 +29,10 @@ _SMALL = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a mail comes from. `uidvalidity` and `uid` for mailboxes; `token` is the lease's, '' without one."""
+    """Where a mail comes from. `folder`, `uidvalidity` and `uid` for mailboxes; `token` is the lease's, '' without one.
+
+    `own`: the team sent it itself. `moves`: whether the folder's checkpoint moves with it.
+    """
 
     mailbox: str
     arrived: datetime
@@ -37,6 +41,9 @@ class Origin:
     oversized: bool = False
     uidvalidity: int | None = None
     uid: int | None = None
+    folder: str = "INBOX"
+    own: bool = False
+    moves: bool = True
     token: str = ""
     sender: str | None = None
     recipients: tuple[str, ...] = ()
@@ -62,10 +69,12 @@ class Waiting:
 class Intake:
     """The intake of one Redis and one mail store."""
 
-    def __init__(self, redis: Client, store: MailStore, *, most: int) -> None:
+    def __init__(self, redis: Client, store: MailStore, *, most: int, after: Mapping[str, str] | None = None) -> None:
+        """*most* mails may wait. *after*: mailbox → when its mail is dealt with there, `published` or `done`."""
         self._redis = redis
         self._store = store
         self._most = most
+        self._after = dict(after or {})
 
     async def put(self, raw: bytes, origin: Origin) -> Receipt:
         """Store the raw mail, then record that it waits together with the mailbox's checkpoint.
@@ -98,6 +107,8 @@ class Intake:
             oversized=origin.oversized,
             uidvalidity=origin.uidvalidity,
             uid=origin.uid,
+            folder=origin.folder,
+            own=origin.own,
             sender=origin.sender,
             recipients=origin.recipients[:50],
         )
@@ -106,18 +117,23 @@ class Intake:
         return sidecar
 
     async def _put_stored(self, sidecar: Sidecar, raw: bytes, origin: Origin) -> Receipt:
-        outcome = await self._record(sidecar, origin.token)
+        outcome = await self._record(sidecar, origin.token, moves=origin.moves)
         if outcome in ("crowded", "gone"):  # no item will ever read it from this place
             await self._store.discard(sidecar)
         if outcome == "crowded":
             sidecar = await self._stored(identity.whole_id, raw, origin)
-            outcome = await self._record(sidecar, origin.token)
+            outcome = await self._record(sidecar, origin.token, moves=origin.moves)
         failpoint.reach("put")
         return Receipt(sidecar.id, outcome)
 
-    async def _record(self, sidecar: Sidecar, token: str = "") -> str:
-        place = (sidecar.uidvalidity or "", sidecar.uid or "")
-        arguments = [sidecar.id, sidecar.mailbox, sidecar.raw, self._most, *place, token]
+    async def _record(self, sidecar: Sidecar, token: str = "", *, moves: bool = True) -> str:
+        lies = sidecar.uidvalidity is not None and sidecar.uid is not None
+        place = dumps([sidecar.folder, sidecar.uidvalidity, sidecar.uid]) if lies else ""
+        arguments = [
+            sidecar.id, sidecar.mailbox, sidecar.raw, self._most,
+            *((sidecar.uidvalidity, sidecar.uid) if lies and moves else ("", "")), token,
+            sidecar.folder, place, self._after.get(sidecar.mailbox, ""),
+        ]  # fmt: skip
         outcome: str = (await _put(self._redis, keys.FEED, arguments)).decode()
         if outcome == "full":
             raise IntakeFullError(f"{self._most} mails wait to be read already")
@@ -224,7 +240,7 @@ class Intake:
                     for sidecar in await self._unknown(sidecars[start : start + _COMPARED])]  # fmt: skip
             for sidecar in lost:
                 # The checkpoint stays: another mail may have moved it past this one.
-                await self._record(replace(sidecar, uidvalidity=None, uid=None))
+                await self._record(sidecar, moves=False)
             yield len(lost)
 
     async def _unknown(self, sidecars: list[Sidecar]) -> list[Sidecar]:

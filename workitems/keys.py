@@ -8,7 +8,7 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | feed:run, feed:prev | run id of the Redis that the epoch belongs to; the last entry id of the epoch before |
 | seq | counter behind the order of items that came in the same second |
 | item:<id> | hash: machine, person (JSON), status, assignee, version, reading, mailbox, submission, reference,
-  score, raws |
+  score, raws, places (of its mail, one a line) |
 | items, items:<mailbox>, items:<status>, items:<mailbox>:<status> | sorted sets of item ids by score |
 | submission:<id> | hash: reference, items (count), assignee |
 | submission:<id>:items | sorted set of its item ids by score |
@@ -17,11 +17,17 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | history:<id> | stream: at, who, field, before, after |
 | gone:<id> | tombstone of a removed item |
 | intake | stream of mail that waits to be read: id, mailbox, raw (fingerprint); group `readers` |
-| attempts:<id> | hash: n (counted tries), raws; there while a mail waits to be read |
-| mailbox:<name> | hash: uidvalidity, uid (checkpoint), checked, error, … |
+| attempts:<id> | hash: n (counted tries), raws, places, after; there while a mail waits to be read |
+| quarantine | sorted set of the ids of items that could not be read as they should, by ms of when that was found |
+| mailbox:<name>:<folder> | hash: uidvalidity, uid (checkpoint), owed, state, checked, error, … |
+| lease:<name> | the token of the worker that watches the mailbox; ends by itself |
+| after:<name> | sorted set of places in the mailbox whose mail is to be dealt with, by ms of when |
 | repaired | run id of the Redis for which the mail store was last compared with the items |
 | users, apikeys | hashes: name → JSON; digest of a key → JSON |
 | servers | hash: process → JSON of its counters and when it wrote them |
+| workers | hash: worker → JSON of what it does and when it wrote that |
+
+A place is where a mail lies in its mailbox: the JSON list `[folder, UIDVALIDITY, UID]`.
 """
 
 PREFIX = "{tubepost}:"
@@ -37,6 +43,8 @@ REPAIRED = PREFIX + "repaired"
 USERS = PREFIX + "users"
 API_KEYS = PREFIX + "apikeys"
 SERVERS = PREFIX + "servers"
+WORKERS = PREFIX + "workers"
+QUARANTINE = PREFIX + "quarantine"
 
 #: The consumer group of all workers.
 READERS = "readers"
@@ -70,5 +78,13 @@ def attempts(item_id: str) -> str:
     return f"{PREFIX}attempts:{item_id}"
 
 
-def mailbox(name: str) -> str:
-    return f"{PREFIX}mailbox:{name}"
+def mailbox(name: str, folder: str = "INBOX") -> str:
+    return f"{PREFIX}mailbox:{name}:{folder}"
+
+
+def lease(name: str) -> str:
+    return f"{PREFIX}lease:{name}"
+
+
+def after(name: str) -> str:
+    return f"{PREFIX}after:{name}"

@@ -1,4 +1,4 @@
-"""What is known about each mailbox: how far its mail was taken (the checkpoint), and how it is doing.
+"""What is known about each folder of a mailbox: how far its mail was taken (the checkpoint), and how it is doing.
 
 The intake's put moves the checkpoint together with the mail; here it is begun, read, and moved past what gave no mail.
 """
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from workitems import keys
-from workitems.redis import Client, Script, available
+from workitems.errors import LeaseLostError
+from workitems.lease import Lease
+from workitems.redis import Argument, Client, Script, available
 
-_advance = Script("feed.lua", "advance.lua")
+_checkpoint = Script("feed.lua", "checkpoint.lua")
 
 #: How a mailbox is doing.
 CONNECTING, WATCHING, PAUSED, FAILING, NEEDS_SIGN_IN = "connecting", "watching", "paused", "failing", "needs_sign_in"
 
-#: UIDs that a server lists and does not give, remembered for a mailbox; beyond it the mailbox counts as failing.
+#: UIDs that a server lists and does not give, remembered for a folder; beyond it the mailbox counts as failing.
 MOST_OWED = 100
 
 
@@ -32,15 +34,21 @@ class Checkpoint:
 
 
 class Mailbox:
-    """One mailbox's record in Redis. Every method raises StoreUnavailableError when Redis is away."""
+    """The record of one folder. Every method raises StoreUnavailableError when Redis is away.
 
-    def __init__(self, redis: Client, name: str) -> None:
+    Those that change how far it was taken raise LeaseLostError when *lease* is another worker's by now; without one
+    they are for whoever is alone.
+    """
+
+    def __init__(self, redis: Client, name: str, folder: str = "INBOX", lease: Lease | None = None) -> None:
         self.name = name
+        self.folder = folder
         self._redis = redis
-        self._key = keys.mailbox(name)
+        self._lease = lease
+        self._key = keys.mailbox(name, folder)
 
     async def checkpoint(self) -> Checkpoint | None:
-        """None when the mailbox was never seen, or Redis lost what it knew."""
+        """None when the folder was never seen, or Redis lost what it knew."""
         with available():
             values = await self._redis.hmget(self._key, "uidvalidity", "uid", "since", "below")
         validity, uid, since, below = ((value or b"").decode() for value in values)
@@ -50,22 +58,12 @@ class Mailbox:
 
     async def begin(self, checkpoint: Checkpoint) -> None:
         """Start to count at *checkpoint*; what the numbering before owed is forgotten."""
-        record = {
-            "uidvalidity": checkpoint.uidvalidity,
-            "uid": checkpoint.uid,
-            "since": checkpoint.since.isoformat() if checkpoint.since else "",
-            "below": checkpoint.below,
-        }
-        with available():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(self._key, mapping=record)
-                pipe.hincrby(self._key, "baselines", 1)
-                pipe.hdel(self._key, "owed")
-                await pipe.execute()
+        since = checkpoint.since.isoformat() if checkpoint.since else ""
+        await self._step("begin", checkpoint.uidvalidity, checkpoint.uid, since, checkpoint.below)
 
     async def advance(self, uidvalidity: int, uid: int) -> bool:
         """Move the checkpoint past UIDs that gave no mail; False when it is of another numbering by now."""
-        return bool(await _advance(self._redis, keys.FEED, [self.name, uidvalidity, uid]))
+        return await self._step("advance", uidvalidity, uid)
 
     async def owed(self) -> dict[int, int]:
         """UID → tries, of mail that the server lists and did not give."""
@@ -75,12 +73,7 @@ class Mailbox:
 
     async def owe(self, owed: Mapping[int, int], *, given_up: int = 0) -> None:
         """Remember what is owed; *given_up* more were asked for often enough."""
-        with available():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(self._key, "owed", json.dumps(owed))
-                if given_up:
-                    pipe.hincrby(self._key, "given_up", given_up)
-                await pipe.execute()
+        await self._step("owe", json.dumps(owed), given_up)
 
     async def tell(self, state: str, error: str = "") -> None:
         """Record how the mailbox is doing; `checked` is the time of the last round trip that was completed."""
@@ -89,3 +82,10 @@ class Mailbox:
             record["checked"] = f"{time.time():.3f}"
         with available():
             await self._redis.hset(self._key, mapping=record)
+
+    async def _step(self, verb: str, *arguments: Argument) -> bool:
+        token = self._lease.token or "none" if self._lease else ""
+        answer = await _checkpoint(self._redis, keys.FEED, [self.name, self.folder, token, verb, *arguments])
+        if answer == b"lease":
+            raise LeaseLostError(f"another worker holds the mailbox {self.name}")
+        return bool(answer == b"done")

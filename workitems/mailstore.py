@@ -58,6 +58,9 @@ class Sidecar:
     oversized: bool = False
     uidvalidity: int | None = None
     uid: int | None = None
+    folder: str = ""
+    #: Whether the team sent it itself.
+    own: bool = False
     sender: str | None = None
     recipients: tuple[str, ...] = ()
     schema: int = SCHEMA

@@ -3,14 +3,36 @@
 local id, mailbox, head, machine, person = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local seconds, year, raws, entry, cap = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local version, reading, who = ARGV[11], ARGV[12], ARGV[13]
-local own = ARGV[14]  -- key of the mail's own Message-ID, or ''; ARGV[15] and on: those it answers, nearest first
+local status, quarantined = ARGV[14], ARGV[15]  -- status of a new item; '1' when it could not be read as it should
+local own = ARGV[16]  -- key of the mail's own Message-ID, or ''; ARGV[17] and on: those it answers, nearest first
 local key = P .. 'item:' .. id
+
+local function lies(places)
+  -- Where the mail lies in its mailbox, and that it is to be dealt with there now that there is an item.
+  local before = redis.call('HGET', key, 'places') or ''
+  redis.call('HSET', key, 'places', before == '' and places or string.sub(before .. '\n' .. places, 1, 8000))
+end
 
 local function acknowledge()
   if entry == '' then return end
+  local places = redis.call('HMGET', P .. 'attempts:' .. id, 'places', 'after')
+  if places[1] and redis.call('EXISTS', key) == 1 then
+    lies(places[1])
+    for place in string.gmatch(places[2] and places[1] or '', '[^\n]+') do
+      redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
+    end
+  end
   redis.call('XACK', P .. 'intake', 'readers', entry)
   redis.call('XDEL', P .. 'intake', entry)
   redis.call('DEL', P .. 'attempts:' .. id)
+end
+
+local function quarantine()
+  if quarantined == '1' then
+    redis.call('ZADD', P .. 'quarantine', 'NX', redis.call('TIME')[1] .. '000', id)
+  else
+    redis.call('ZREM', P .. 'quarantine', id)
+  end
 end
 
 if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
@@ -34,6 +56,7 @@ if now[1] then
   end
   if now[1] == machine then
     redis.call('HSET', key, 'raws', raws)
+    quarantine()
     acknowledge()
     return { 'same' }
   end
@@ -41,6 +64,7 @@ if now[1] then
   local feed_id = append(next_place(), envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
     mailbox, now[4], now[4], cap)
   redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
+  quarantine()
   remember(id, who, 'reading', reading, string.format('%d', reading + 1))
   acknowledge()
   return { 'renewed', feed_id }
@@ -51,7 +75,7 @@ if version ~= '' then return { 'again' } end
 local thread = 'submission:' .. mailbox
 -- The submission: that of a mail it answers, or of a reply that came before its parent, or a new one.
 local submission
-for i = 14, #ARGV do
+for i = 16, #ARGV do
   if not submission and ARGV[i] ~= '' then
     submission = redis.call('HGET', P .. 'messageid:' .. ARGV[i], thread) or nil
   end
@@ -72,18 +96,18 @@ assignee = assignee or ''
 local seq = tonumber(redis.call('GET', P .. 'seq') or 0) + 1
 local score = string.format('%.0f', tonumber(seconds) * 1048576 + seq % 1048576)
 
-local feed_id = append(place, envelope('new_workitem', head, tail(submission, reference, 'new', assignee, '1', score)),
-  mailbox, 'new', '', cap)
+local feed_id = append(place, envelope('new_workitem', head, tail(submission, reference, status, assignee, '1', score)),
+  mailbox, status, '', cap)
 redis.call('SET', P .. 'seq', string.format('%.0f', seq))
 if number then redis.call('INCR', P .. 'reference:n') end
-redis.call('HSET', key, 'machine', machine, 'person', person, 'status', 'new', 'assignee', assignee, 'version', '1',
+redis.call('HSET', key, 'machine', machine, 'person', person, 'status', status, 'assignee', assignee, 'version', '1',
   'reading', '1', 'mailbox', mailbox, 'submission', submission, 'reference', reference, 'score', score, 'raws', raws)
-index(score, id, mailbox, 'new')
+index(score, id, mailbox, status)
 local group = P .. 'submission:' .. submission
 redis.call('HSET', group, 'reference', reference, 'assignee', assignee)
 redis.call('HINCRBY', group, 'items', 1)
 redis.call('ZADD', group .. ':items', score, id)
-for i = 14, #ARGV do
+for i = 16, #ARGV do
   if ARGV[i] ~= '' then redis.call('HSETNX', P .. 'messageid:' .. ARGV[i], thread, submission) end
 end
 if own ~= '' then
@@ -93,6 +117,7 @@ if own ~= '' then
     redis.call('HSET', P .. 'messageid:' .. own, 'items', named == '' and id or named .. ',' .. id)
   end
 end
+quarantine()
 remember(id, who, 'created', '', reference)
 acknowledge()
 return { 'new', feed_id, submission, reference, assignee, score }

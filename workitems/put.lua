@@ -1,9 +1,14 @@
 -- Mail that was stored waits to be read, and the mailbox's checkpoint moves on, in one step.
 local id, mailbox, raw, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local uidvalidity, uid, token = ARGV[5], ARGV[6], ARGV[7]  -- '' for mail that was posted
-local box = P .. 'mailbox:' .. mailbox
+local folder, place, after = ARGV[8], ARGV[9], ARGV[10]  -- after: 'published', 'done', or '' for nothing
+local box = P .. 'mailbox:' .. mailbox .. ':' .. folder
 
 if token ~= '' and redis.call('GET', P .. 'lease:' .. mailbox) ~= token then return 'lease' end
+
+local function known(places)
+  return string.find('\n' .. places .. '\n', '\n' .. place .. '\n', 1, true)
+end
 
 local function versions(raws)
   -- Fingerprints have 32 digits and are joined by commas.
@@ -27,6 +32,22 @@ if outcome == 'new' or outcome == 'variant' then
   if redis.call('EXISTS', P .. 'intake') == 1 and redis.call('XLEN', P .. 'intake') >= most then return 'full' end
   redis.call('XADD', P .. 'intake', '*', 'id', id, 'mailbox', mailbox, 'raw', raw)
   redis.call('HSET', P .. 'attempts:' .. id, 'raws', waiting and waiting .. ',' .. raw or raw)
+end
+if place ~= '' and outcome ~= 'gone' then
+  -- Copies of a mail are dealt with like the first; more of them than these is somebody filling our memory.
+  local key = (waiting or outcome ~= 'duplicate') and P .. 'attempts:' .. id or P .. 'item:' .. id
+  local places = redis.call('HGET', key, 'places') or ''
+  if #places < 4000 and not known(places) then
+    redis.call('HSET', key, 'places', places == '' and place or places .. '\n' .. place)
+  end
+  if key == P .. 'attempts:' .. id then
+    if after == 'published' then redis.call('HSET', key, 'after', '1') end
+  else
+    local status = redis.call('HGET', key, 'status')
+    if after == 'published' or after == 'done' and (status == 'done' or status == 'dismissed') then
+      redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
+    end
+  end
 end
 if uid ~= '' then
   local now = redis.call('HMGET', box, 'uidvalidity', 'uid')

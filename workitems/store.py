@@ -1,6 +1,6 @@
 """The items: publishing what was read, changing what people decide, listing. Every change is one atomic step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,9 +62,11 @@ class Change:
 class Store:
     """The items of one Redis."""
 
-    def __init__(self, redis: Client, *, history: int) -> None:
+    def __init__(self, redis: Client, *, history: int, settled: Collection[str] = ()) -> None:
+        """*history*: events that the feed keeps; *settled*: mailboxes whose mail is dealt with as items close."""
         self._redis = redis
         self._history = history
+        self._settled = frozenset(settled)
 
     async def publish(
         self,
@@ -77,9 +79,12 @@ class Store:
         message_id: str = "",
         references: Sequence[str] = (),
         who: str = "tubepost",
+        status: str = "new",
+        quarantined: bool = False,
     ) -> Published:
         """Create the item or renew its machine part, tell the feed, and acknowledge the intake *entry*, in one step.
 
+        *status* is that of a new item; *quarantined*: its mail could not be read as it should.
         *machine* needs `created_at`; *message_id* and *references* are `identity.message_key`s, nearest parent first.
         What people did to the item stays as it is.
         """
@@ -91,12 +96,12 @@ class Store:
                 item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
                 int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
                 known.version if known else "", known.reading if known else "", who,
-                message_id, *references[:_ANCESTORS],
+                status, "1" if quarantined else "", message_id, *references[:_ANCESTORS],
             ]  # fmt: skip
             answer = await _publish(self._redis, keys.FEED, arguments)
             outcome = answer[0].decode()
             if outcome == "new":
-                return _new(item_id, mailbox, machine, answer)
+                return _new(item_id, mailbox, machine, status, answer)
             if outcome != "again":
                 return Published(outcome, answer[1].decode() if len(answer) > 1 else None)
             known = await self._find(item_id)
@@ -118,7 +123,8 @@ class Store:
             arguments: list[Argument] = [
                 item_id, item.version, item.reading,
                 dumps(view_head(item_id, item.mailbox, changed.machine, changed.person)), dumps(changed.person),
-                changed.status, changed.assignee or "", self._history, who, *steps,
+                changed.status, changed.assignee or "", self._history, who,
+                "1" if item.mailbox in self._settled else "", *steps,
             ]  # fmt: skip
             outcome = (await _change(self._redis, keys.FEED, arguments))[0].decode()
             if outcome == "changed":
@@ -190,14 +196,14 @@ def _readable(item_id: str, record: dict[bytes, bytes]) -> Item | None:
         return None
 
 
-def _new(item_id: str, mailbox: str, machine: Json, answer: Sequence[bytes]) -> Published:
+def _new(item_id: str, mailbox: str, machine: Json, status: str, answer: Sequence[bytes]) -> Published:
     cursor, submission, reference, assignee, score = (part.decode() for part in answer[1:6])
     item = Item(
         id=item_id,
         mailbox=mailbox,
         machine=machine,
         person=new_person(),
-        status="new",
+        status=status,
         assignee=assignee or None,
         version=1,
         reading=1,

@@ -45,9 +45,9 @@ async def test_what_is_owed_is_forgotten_with_its_numbering(redis: Client) -> No
 async def test_how_it_does_is_told_in_bounds_and_a_failure_is_no_round_trip(redis: Client) -> None:
     mailbox = Mailbox(redis, "claims")
     await mailbox.tell(FAILING, "x" * 10_000)
-    known = await redis.hgetall("{tubepost}:mailbox:claims")
+    known = await redis.hgetall("{tubepost}:mailbox:claims:INBOX")
     assert (known[b"state"], len(known[b"error"]), b"checked" in known) == (b"failing", 300, False)
     await mailbox.tell(WATCHING)
-    known = await redis.hgetall("{tubepost}:mailbox:claims")
+    known = await redis.hgetall("{tubepost}:mailbox:claims:INBOX")
     assert (known[b"state"], known[b"error"]) == (b"watching", b"")
     assert float(known[b"checked"]) > 1_700_000_000

@@ -1,0 +1,18 @@
+-- Who watches a mailbox: one worker at a time, until it ends or is not heard of.
+local key, verb, owner, token, life = P .. 'lease:' .. ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local held = redis.call('GET', key) or ''
+
+if verb == 'release' then
+  if held == token then redis.call('DEL', key) end
+  return { '', 0 }
+end
+if held ~= '' and held == token then
+  redis.call('PEXPIRE', key, life)
+  return { token, 0 }
+end
+if held ~= '' and string.match(held, ' (.*)$') ~= owner then return { '', redis.call('PTTL', key) } end
+-- It is free, or an earlier process of the same name held it. The time makes each token another one, also after a loss.
+local time = redis.call('TIME')
+local fresh = time[1] .. '.' .. time[2] .. ' ' .. owner
+redis.call('SET', key, fresh, 'PX', life)
+return { fresh, 0 }
