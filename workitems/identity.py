@@ -2,10 +2,15 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 #: Bytes from the start of a mail in which its headers are looked for; a header block beyond is cut here.
 HEADER_LIMIT = 256 * 1024
+
+#: Bytes of a file that are hashed at a time.
+_PIECE = 256 * 1024
 
 #: The headers that identify a mail, in the order in which they are hashed.
 IDENTIFYING = (b"message-id", b"date", b"from", b"subject")
@@ -39,15 +44,30 @@ def item_id(mailbox: str, raw: bytes) -> str:
 
     Without a Message-ID from mailbox and the whole mail, since the other headers alone repeat in machine mail.
     """
-    headers = scan(raw)
-    if headers.get(b"message-id", b"").strip(b"<> "):
-        return _id(mailbox.encode(), *(headers.get(name, b"") for name in IDENTIFYING))
-    return whole_id(mailbox, raw)
+    return head_id(mailbox, raw) or whole_id(mailbox, raw)
+
+
+def head_id(mailbox: str, head: bytes) -> str | None:
+    """The same from the first HEADER_LIMIT bytes alone; None without a Message-ID."""
+    headers = scan(head)
+    if not headers.get(b"message-id", b"").strip(b"<> "):
+        return None
+    return _id(mailbox.encode(), *(headers.get(name, b"") for name in IDENTIFYING))
 
 
 def whole_id(mailbox: str, raw: bytes) -> str:
     """An id from every byte of the mail."""
     return _id(mailbox.encode(), b"", raw)
+
+
+def file_id(mailbox: str, path: Path) -> str:
+    """`whole_id` of a mail in a file, read in pieces. Raises OSError."""
+    digest = _digest([mailbox.encode(), b""])
+    with path.open("rb") as file:
+        digest.update(b"%d:" % os.fstat(file.fileno()).st_size)
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return _named(digest)
 
 
 def fingerprint(raw: bytes) -> str:
@@ -61,12 +81,16 @@ def message_key(message_id: str) -> str:
 
 
 def _id(*parts: bytes) -> str:
-    return "wi_" + base64.b32encode(_digest(parts)).decode().lower()[:26]
+    return _named(_digest(parts))
 
 
-def _digest(parts: Iterable[bytes]) -> bytes:
+def _named(digest: "hashlib._Hash") -> str:
+    return "wi_" + base64.b32encode(digest.digest()).decode().lower()[:26]
+
+
+def _digest(parts: Iterable[bytes]) -> "hashlib._Hash":
     digest = hashlib.sha256()
     for part in parts:  # the length before each part, so that no two lists of parts run together the same
         digest.update(b"%d:" % len(part))
         digest.update(part)
-    return digest.digest()
+    return digest

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -97,21 +98,7 @@ class Intake:
     async def _stored(self, identify: Callable[[str, bytes], str], raw: bytes, origin: Origin) -> Sidecar:
         names = partial(_names, identify, origin.mailbox, raw)
         item_id, fingerprint = names() if len(raw) <= _SMALL else await asyncio.to_thread(names)
-        sidecar = Sidecar(
-            id=item_id,
-            mailbox=origin.mailbox,
-            raw=fingerprint,
-            arrived=origin.arrived.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            source=origin.source,
-            size=origin.size,
-            oversized=origin.oversized,
-            uidvalidity=origin.uidvalidity,
-            uid=origin.uid,
-            folder=origin.folder,
-            own=origin.own,
-            sender=origin.sender,
-            recipients=origin.recipients[:50],
-        )
+        sidecar = _sidecar(item_id, fingerprint, origin)
         await self._store.put(sidecar, raw)
         failpoint.reach("stored")
         return sidecar
@@ -256,6 +243,59 @@ class Intake:
             sidecar for sidecar, (gone, *raws) in zip(sidecars, facts, strict=True)
             if not gone and not any(sidecar.raw.encode() in (known or b"").split(b",") for known in raws)
         ]  # fmt: skip
+
+    async def put_file(self, path: Path, origin: Origin, *, head: bytes, fingerprint: str) -> Receipt:
+        """As `put` for a mail that lies whole and synced in a file on the mail store's disk.
+
+        *head* and *fingerprint* are what `Draft.seal` says of it. The file stays its owner's, who may remove it after.
+        """
+        item_id = identity.head_id(origin.mailbox, head) or await self._whole_id(path, origin)
+        sidecar = await self._adopted(item_id, fingerprint, path, origin)
+        outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+        if outcome in ("crowded", "gone"):
+            await self._store.discard(sidecar)
+        if outcome == "crowded":
+            item_id = await self._whole_id(path, origin)
+            sidecar = await self._adopted(item_id, fingerprint, path, origin)
+            outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+        failpoint.reach("put")
+        return Receipt(sidecar.id, outcome)
+
+    async def _whole_id(self, path: Path, origin: Origin) -> str:
+        return await asyncio.to_thread(identity.file_id, origin.mailbox, path)
+
+    async def _adopted(self, item_id: str, fingerprint: str, path: Path, origin: Origin) -> Sidecar:
+        sidecar = _sidecar(item_id, fingerprint, origin)
+        await self._store.adopt(sidecar, path)
+        failpoint.reach("stored")
+        return sidecar
+
+    async def withdraw(self, item_id: str, fingerprint: str, origin: Origin) -> None:
+        """Take back a mail whose put was refused, unless Redis knows of it; else a repair would put it later.
+
+        Only for a mail that nobody else can put: of one that may come again, both would share the file.
+        """
+        sidecar = _sidecar(item_id, fingerprint, origin)
+        if await self._unknown([sidecar]):
+            await self._store.discard(sidecar)
+
+
+def _sidecar(item_id: str, fingerprint: str, origin: Origin) -> Sidecar:
+    return Sidecar(
+        id=item_id,
+        mailbox=origin.mailbox,
+        raw=fingerprint,
+        arrived=origin.arrived.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        source=origin.source,
+        size=origin.size,
+        oversized=origin.oversized,
+        uidvalidity=origin.uidvalidity,
+        uid=origin.uid,
+        folder=origin.folder,
+        own=origin.own,
+        sender=origin.sender,
+        recipients=origin.recipients[:50],
+    )
 
 
 def _names(identify: Callable[[str, bytes], str], mailbox: str, raw: bytes) -> tuple[str, str]:

@@ -110,6 +110,10 @@ class MailStore:
         """Returns when both files and their names are on the disk. Putting the same again does no harm."""
         await self._off_loop(self._put, sidecar, raw)
 
+    async def adopt(self, sidecar: Sidecar, path: Path) -> None:
+        """As `put` for a mail in a synced file on the same disk. The file stays its owner's, to be removed after."""
+        await self._off_loop(self._adopt, sidecar, path)
+
     async def get(self, item_id: str) -> list[Stored]:
         """All versions of a mail, the one that came first in front. Raises NotFoundError when there is none."""
         return await self._off_loop(self._get, item_id)
@@ -179,6 +183,15 @@ class MailStore:
         _write(folder / f"{sidecar.raw}.json", sidecar.encode())
         _sync(folder)
 
+    @_writing()
+    def _adopt(self, sidecar: Sidecar, path: Path) -> None:
+        folder = self._of(sidecar.id)
+        if not (folder / f"{sidecar.raw}.json").exists():
+            _make(folder)
+            _link(path, folder / f"{sidecar.raw}.eml")
+            _write(folder / f"{sidecar.raw}.json", sidecar.encode())
+        _sync(folder)
+
     def _get(self, item_id: str) -> list[Stored]:
         folder = self._of(item_id)
         return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in _ordered(folder)]
@@ -242,6 +255,15 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _link(path: Path, place: Path) -> None:
+    temporary = place.with_name(f"{place.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    try:
+        os.link(path, temporary)
+        temporary.rename(place)
+    finally:
+        temporary.unlink(missing_ok=True)  # a rename between two names of one file leaves both (rename(2))
 
 
 def _sync(folder: Path) -> None:
