@@ -1,6 +1,6 @@
 """Mailboxes by IMAP. aioimaplib (GPL-3.0-only) is imported here alone, in client.py."""
 
-from worker.imap.account import Account, Timeouts
+from worker.imap.account import AccessTokens, Account, Timeouts
 from worker.imap.answers import Folder
 from worker.imap.connect import connect
 from worker.imap.errors import (
@@ -12,12 +12,14 @@ from worker.imap.errors import (
     LoginRefusedError,
     ProtocolError,
     TimedOutError,
+    TokenUnavailableError,
     TooLargeError,
 )
 from worker.imap.fetch import Summary, batches
 from worker.imap.mailbox import Connection
 
 __all__ = [
+    "AccessTokens",
     "Account",
     "AccountError",
     "CertificateRefusedError",
@@ -31,6 +33,7 @@ __all__ = [
     "Summary",
     "TimedOutError",
     "Timeouts",
+    "TokenUnavailableError",
     "TooLargeError",
     "batches",
     "connect",

@@ -4,13 +4,28 @@ import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from worker.imap.errors import AccountError
 
 
+class AccessTokens(Protocol):
+    """Where the access tokens of a mailbox come from (RFC 6749 §1.4); one for all its connections."""
+
+    @property
+    def advice(self) -> str:
+        """What a person can do when the mailbox's server refuses a new token."""
+
+    async def access_token(self) -> str:
+        """A token that is good for some minutes at least. LoginRefusedError, TokenUnavailableError, SettingsError."""
+
+    def refused(self, token: str) -> None:
+        """The server does not take *token* any more: it is not given again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a mailbox lies and who may open it; never shows its password."""
+    """Where a mailbox lies and who may open it; never shows its password. With `tokens` there is none."""
 
     host: str
     port: int
@@ -18,6 +33,7 @@ class Account:
     user: str
     password: str = field(repr=False)
     ca_file: str | None = None  # PEM file of the authorities to trust instead of the system's
+    tokens: AccessTokens | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, SELECTED, Abort, IMAP4ClientProtocol
@@ -43,6 +43,8 @@ MOST_CHALLENGES = 3
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _TAGGED = re.compile(rb"([A-Z0-9]+) (OK|NO|BAD)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([A-Za-z-]+)")
+#: How Microsoft 365 and Gmail say with BYE that the access token's time is over.
+_EXPIRED = re.compile(rb"AccessTokenExpired|Session expired", re.IGNORECASE)
 _COUNT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
 
 
@@ -59,6 +61,8 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         self.exists = 0
         #: The folder has grown since this was last cleared.
         self.grown = asyncio.Event()
+        #: Signed in by an access token: to be called when the server ends the connection because of it.
+        self.token_ended: Callable[[], object] | None = None
         #: The server is in IDLE and listens for our DONE.
         self.idling = asyncio.Event()
         self._framer = Framer()
@@ -148,11 +152,18 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
     def _untagged(self, answer: Answer) -> None:
         line, pending = answer[0], self._pending
         if line[2:6].upper() == b"BYE " and not (pending and pending.name == "LOGOUT"):
-            raise ConnectionLostError(f'the server says goodbye: "{words(line[6:])}"')
+            raise self._goodbye(line[6:])
         if count := _COUNT.match(line):
             self._count(int(count[1]), count[2].upper())
         if pending and pending.name != "IDLE":
             pending.answers.append((line[2:], *answer[1:]))
+
+    def _goodbye(self, text: bytes) -> ConnectionLostError:
+        expired = False
+        if self.token_ended and _EXPIRED.search(text):
+            expired = True
+            self.token_ended()
+        return ConnectionLostError(f'the server says goodbye: "{words(text)}"', expired=expired)
 
     def _count(self, number: int, what: bytes) -> None:
         """Follow the number of messages. Only growth is news: some servers repeat EXISTS without any."""
@@ -172,11 +183,11 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         elif pending.name == "IDLE":
             self.idling.set()
         elif pending.name == "AUTHENTICATE":
-            # XOAUTH2 refuses so: the reason in Base64, and NO only after an empty line of ours.
+            # XOAUTH2 refuses so: the reason in Base64, and NO only after a line of ours.
             if len(pending.challenges) >= MOST_CHALLENGES:
                 raise ProtocolError("the server goes on asking in AUTHENTICATE")
             pending.challenges.append(challenge_of(line[1:], pending.secrets))
-            self.transport.write(b"\r\n")
+            self.transport.write(pending.closing + b"\r\n")
 
     # --- what we say -----------------------------------------------------------------------------------------------
 
@@ -200,7 +211,9 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         the connection is given up.
         """
         if self.failure:
-            raise ConnectionLostError(f"the connection is no longer usable: {self.failure}")
+            raise ConnectionLostError(
+                f"the connection is no longer usable: {self.failure}", expired=self.failure.expired
+            )
         self._framer.allow(**order.allowed)
         try:
             async with self._time_limit(total, quiet):

@@ -24,6 +24,8 @@ ORDINARY = Timeouts()
 async def connect(account: Account, *, timeouts: Timeouts = ORDINARY) -> Connection:
     """Greeting, TLS, login, capabilities. Raises an ImapError: see `permanent` for whether waiting helps."""
     mode = tls_mode(account)
+    if account.tokens:
+        await account.tokens.access_token()  # where none is to be had, nobody is called in vain
     context = None if mode == "none" else await tls_context(account)
     protocol = GuardedProtocol(asyncio.get_running_loop())
     try:

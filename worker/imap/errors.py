@@ -19,6 +19,9 @@ def words(raw: bytes, secrets: Iterable[str] = ()) -> str:
 class ImapError(TubepostError):
     """Whatever goes wrong with a mailbox. Unless a subclass says otherwise: wait, connect anew, try again."""
 
+    #: The connection ended because the access token did, which is ordinary: connect anew at once.
+    expired = False
+
 
 class AccountError(ImapError):
     """The account cannot work as it is written (unsafe `tls`, no such `ca_file` …); nothing was sent."""
@@ -33,17 +36,37 @@ class CertificateRefusedError(ImapError):
 
 
 class LoginRefusedError(ImapError):
-    """The server does not take this user and password; `said` are its words. Stands until a person acts."""
+    """Who we are is not believed; `said` are the server's words. Stands until a person acts.
+
+    `advice` says what that person can do, where more is known than to look at user and password; the message ends
+    with it.
+    """
 
     permanent = True
 
-    def __init__(self, message: str, said: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, said: str = "", advice: str = "") -> None:
+        super().__init__(f"{message}. {advice}" if advice else message)
         self.said = said
+        self.advice = advice
+
+
+class TokenUnavailableError(ImapError):
+    """The provider gives no access token now: it cannot be reached, is not ready, or makes no sense.
+
+    `wait` are the seconds that it asks us to stay away, 0 without such a wish.
+    """
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class ConnectionLostError(ImapError):
     """There is no connection, or it ended; carries the reason that the server gave with BYE, if any."""
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
 
 
 class CommandRefusedError(ImapError):

@@ -28,6 +28,7 @@ class Order(Command):  # type: ignore[misc]  # aioimaplib carries no types
         *args: str,
         uid: bool = False,
         replies: Iterable[bytes] = (),
+        closing: bytes = b"",
         total: int = UNASKED,
         literal: int = 0,
         line: int = LONGEST_LINE,
@@ -35,6 +36,8 @@ class Order(Command):  # type: ignore[misc]  # aioimaplib carries no types
     ) -> None:
         super().__init__(name, tag, *args, prefix="UID" if uid else None)
         self.replies = deque(replies)
+        #: What is said to a challenge that nobody expected, so that the server comes to its NO.
+        self.closing = closing
         #: What must not be repeated when the server repeats our line in its refusal.
         self.secrets = tuple(secrets)
         self.allowed = {"total": total, "literal": literal, "line": line}
