@@ -1,4 +1,7 @@
-"""What one does with an open mailbox: select, search, look at sizes, fetch, wait. Never changes a flag."""
+"""What one does with an open mailbox: select, search, look at sizes, fetch, wait. Nothing of that changes a flag.
+
+What does change the mailbox (`add_flags`, `move`) is done when it was asked for, and nothing deletes.
+"""
 
 import asyncio
 import contextlib
@@ -6,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 
 from worker.imap import fetch as fetching
+from worker.imap import filing
 from worker.imap.account import SLOWEST_LINE, Timeouts
 from worker.imap.answers import Folder, folder_of, uids_of
 from worker.imap.client import GuardedProtocol
@@ -151,6 +155,24 @@ class Connection:
             grown = protocol.grown.is_set()
             protocol.grown.clear()
             return grown
+
+    async def add_flags(self, uids: Sequence[int], flag: str) -> None:
+        """Set *flag* (`\\Seen`, or a keyword) on *uids*, beside what they have. Those that are gone are passed over."""
+        async with self._command() as protocol:
+            await filing.add_flags(protocol, uids, flag, total=self._timeouts.search)
+
+    async def move(self, uids: Sequence[int], folder: str) -> None:
+        """Move *uids* into *folder*, made when it is missing. Those that are gone are passed over.
+
+        CommandRefusedError with the code CANNOT where the server has no way that leaves others' mail alone.
+        """
+        async with self._command() as protocol:
+            await filing.move(protocol, uids, folder, total=self._timeouts.search)
+
+    async def has_folder(self, folder: str) -> bool:
+        """Whether there is such a folder; it is not opened."""
+        async with self._command() as protocol:
+            return await filing.has_folder(protocol, folder, total=self._timeouts.select)
 
     async def noop(self) -> None:
         """Ask for a sign of life."""

@@ -49,9 +49,9 @@ async def test_a_folder_tells_its_numbers() -> None:
 
     async with ScriptedImap(script) as server:
         connection = await connect(server.account)
-        assert await connection.select("My Bücher") == Folder(4294967295, None, 17, keywords_allowed=False)
-        assert await connection.select("INBOX") == Folder(7, 5, 4, keywords_allowed=True)
-        assert await connection.select("Shared") == Folder(1, None, 0, keywords_allowed=False)
+        assert await connection.select("My Bücher") == Folder(4294967295, None, 17, frozenset({"\\SEEN"}))
+        assert await connection.select("INBOX") == Folder(7, 5, 4, frozenset({"\\SEEN", "\\*"}))
+        assert await connection.select("Shared") == Folder(1, None, 0, frozenset({"\\SEEN", "\\*"}), read_only=True)
         await connection.close()
 
 
@@ -111,6 +111,22 @@ async def test_a_search_names_no_charset_and_keeps_only_what_was_asked_for() -> 
         await connection.close()
 
 
+async def test_a_search_answered_in_the_new_form_or_in_several_lines_is_read_whole() -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in()
+        await talk.select()
+        await talk.answer("UID SEARCH .*", '* ESEARCH (TAG "ALL") UID COUNT 5 ALL 9:7,2,4294967295')
+        await talk.answer("UID SEARCH .*", '* ESEARCH (TAG "A6") UID')
+        await talk.answer("UID SEARCH .*", "* SEARCH 5 6", "* SEARCH 7 8", "* SEARCH")
+
+    async with ScriptedImap(script) as server:
+        connection = await opened(server)
+        assert await connection.search(1) == [2, 7, 8, 9, LARGEST_NUMBER]
+        assert await connection.search(1) == []
+        assert await connection.search(6) == [6, 7, 8]
+        await connection.close()
+
+
 async def test_exchange_which_knows_no_charset_is_searched() -> None:
     async def script(talk: Talk) -> None:
         await talk.sign_in()
@@ -128,7 +144,18 @@ async def test_exchange_which_knows_no_charset_is_searched() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["* SEARCH 1 0", "* SEARCH 4294967296", "* SEARCH 1 two", "* SEARCH -1", "* SEARCH " + "9" * 30]
+    "line",
+    [
+        "* SEARCH 1 0",
+        "* SEARCH 4294967296",
+        "* SEARCH 1 two",
+        "* SEARCH -1",
+        "* SEARCH " + "9" * 30,
+        '* ESEARCH (TAG "A5") UID ALL 0:7',
+        '* ESEARCH (TAG "A5") UID ALL 1:4294967295',  # 16 GB of UIDs
+        '* ESEARCH (TAG "A5") UID ALL 1:*',
+        '* ESEARCH (TAG "A5") ALL 1:7',  # message numbers
+    ],
 )
 async def test_numbers_that_are_no_uids_are_refused(line: str) -> None:
     async def script(talk: Talk) -> None:
