@@ -47,6 +47,10 @@ class NotFoundError(TubepostError):
     permanent = True
 
 
+class NoLongerKeptError(NotFoundError):
+    """The raw mail was kept for as long as the settings say; what was read from it is still there."""
+
+
 class InvalidChangeError(TubepostError):
     """A change asks for something that is not accepted; `field` names the part of it."""
 

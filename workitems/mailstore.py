@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar
 
-from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
+from workitems.errors import DecodeError, NoLongerKeptError, NotFoundError, StoreUnavailableError
 from workitems.event import dumps
 from workitems.log import get_logger
 
@@ -115,8 +115,15 @@ class MailStore:
         await self._off_loop(self._adopt, sidecar, path)
 
     async def get(self, item_id: str) -> list[Stored]:
-        """All versions of a mail, the one that came first in front. Raises NotFoundError when there is none."""
+        """All versions of a mail, the one that came first in front.
+
+        Raises NotFoundError when there is none, NoLongerKeptError when all that is left are their sidecars.
+        """
         return await self._off_loop(self._get, item_id)
+
+    async def versions(self, item_id: str) -> list[Sidecar]:
+        """The same without the raw bytes."""
+        return await self._off_loop(lambda: _kept(self._of(item_id)))
 
     async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
         """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1."""
@@ -127,7 +134,7 @@ class MailStore:
         return await self._off_loop(_read_json, self._of(item_id) / "reading.json")
 
     async def raw(self, item_id: str) -> Path:
-        """The file of the raw mail, of several versions the one that came first. Raises NotFoundError."""
+        """The file of the raw mail, of several versions the one that came first. Raises as `get` does."""
         return await self._off_loop(self._raw, item_id)
 
     async def attachment(self, item_id: str, n: int) -> Path:
@@ -194,11 +201,11 @@ class MailStore:
 
     def _get(self, item_id: str) -> list[Stored]:
         folder = self._of(item_id)
-        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in _ordered(folder)]
+        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in _kept(folder)]
 
     def _raw(self, item_id: str) -> Path:
         folder = self._of(item_id)
-        return folder / f"{_ordered(folder)[0].raw}.eml"
+        return folder / f"{_kept(folder)[0].raw}.eml"
 
     @_writing()
     def _put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
@@ -280,6 +287,14 @@ def _ordered(folder: Path) -> list[Sidecar]:
     if not sidecars:
         raise FileNotFoundError
     return sorted(sidecars, key=lambda sidecar: (sidecar.arrived, sidecar.uid or 0, sidecar.raw))
+
+
+def _kept(folder: Path) -> list[Sidecar]:
+    """Those of `_ordered` whose raw mail was not removed for its age."""
+    kept = [sidecar for sidecar in _ordered(folder) if (folder / f"{sidecar.raw}.eml").exists()]
+    if not kept:
+        raise NoLongerKeptError("the raw mail is no longer kept; what was read from it stays")
+    return kept
 
 
 def _read_json(path: Path) -> dict[str, Any]:
