@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from worker.imap import Account
+from worker.oauth import tokens_of
 from worker.poller import Poller, Watch
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
@@ -145,11 +146,13 @@ def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
 
 
 def watch(name: str, mailbox: MailboxSettings, settings: Settings) -> Watch:
-    """What the settings say about one mailbox; its password is read when it is needed."""
+    """What the settings say about one mailbox; its password is read when it is needed, its tokens are made once."""
+    tokens = tokens_of(name, mailbox)
 
     def account() -> Account:
         ca_file = str(mailbox.ca_file) if mailbox.ca_file else None
-        return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, mailbox.secret(), ca_file)
+        password = "" if tokens else mailbox.secret()
+        return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, password, ca_file, tokens)
 
     return Watch(name, account, mailbox.folder[0], mailbox.start, mailbox.poll, settings.intake.largest)
 

@@ -1,0 +1,373 @@
+"""Access tokens from a provider of our own by TLS, through msal and google-auth as they are."""
+
+import asyncio
+import contextlib
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.token_endpoint import Said, TokenEndpoint
+from worker.imap import ImapError, LoginRefusedError, TokenUnavailableError
+from worker.oauth import Tokens, tokens_of
+from workitems.errors import SettingsError
+from workitems.settings import MailboxSettings
+
+MailboxOf = Callable[..., MailboxSettings]
+
+#: The ways of signing in.
+KINDS = ("application", "person", "google")
+
+
+def tokens(mailbox: MailboxSettings) -> Tokens:
+    found = tokens_of("desk", mailbox)
+    assert found
+    return found
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_token_is_asked_for_once_and_given_until_it_nears_its_end(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str
+) -> None:
+    desk = tokens(mailbox_of(kind))
+    assert [await desk.access_token() for _ in range(3)] == ["access-1"] * 3
+    assert len(endpoint.asked) == 1
+
+
+async def test_an_application_signs_in_by_itself_with_its_secret_and_asks_for_all_that_it_may(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf
+) -> None:
+    await tokens(mailbox_of("application")).access_token()
+    (form,) = endpoint.asked
+    assert form["grant_type"] == "client_credentials"
+    assert form["scope"] == "https://outlook.office365.com/.default"
+    assert (form["client_id"], form["client_secret"]) == ("app-1", "app-secret")
+    assert endpoint.paths == [
+        "/example.onmicrosoft.com/v2.0/.well-known/openid-configuration",
+        "/example.onmicrosoft.com/oauth2/v2.0/token",
+    ]
+
+
+async def test_a_persons_refresh_token_is_shown_to_microsoft_with_the_scope_of_imap(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf
+) -> None:
+    await tokens(mailbox_of("person")).access_token()
+    (form,) = endpoint.asked
+    assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", "refresh-0")
+    assert {"https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"} <= set(form["scope"].split())
+    assert "client_secret" not in form
+
+
+async def test_national_clouds_have_scopes_of_their_own(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    await tokens(mailbox_of("application", host="outlook.office365.us")).access_token()
+    await tokens(mailbox_of("person", host="partner.outlook.cn")).access_token()
+    assert endpoint.asked[0]["scope"] == "https://outlook.office365.us/.default"
+    assert "https://partner.outlook.cn/IMAP.AccessAsUser.All" in endpoint.asked[1]["scope"].split()
+
+
+async def test_google_is_shown_the_refresh_token_and_the_secret(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    await tokens(mailbox_of("google")).access_token()
+    assert endpoint.asked == [
+        {
+            "grant_type": "refresh_token",
+            "client_id": "app-1",
+            "client_secret": "app-secret",
+            "refresh_token": "refresh-0",
+        }
+    ]
+    assert endpoint.paths == ["/token"]
+
+
+@pytest.mark.parametrize(("life", "margin"), [(3600, 300.0), (600, 60.0), ("3600", 300.0), (None, 30.0), (1e99, 300.0)])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_token_is_renewed_five_minutes_or_a_tenth_of_its_life_before_its_end(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str, life: object, margin: float
+) -> None:
+    endpoint.life = life
+    desk = tokens(mailbox_of(kind))
+    with contextlib.suppress(TokenUnavailableError):  # a library that cannot reckon with 1e99
+        await desk.access_token()
+        assert desk._held
+        believed = {1e99: 86_400.0, None: 300.0}.get(life, float(str(life)) if life else 0)  # type: ignore[call-overload]
+        assert desk._held.until - time.monotonic() == pytest.approx(believed - margin, abs=5)
+
+
+async def test_a_token_near_its_end_is_renewed(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    desk = tokens(mailbox_of("google"))
+    await desk.access_token()
+    now = time.monotonic()
+    desk._clock = lambda: now + 3290
+    assert await desk.access_token() == "access-1"
+    desk._clock = lambda: now + 3301
+    assert await desk.access_token() == "access-2"
+
+
+async def test_all_who_ask_at_once_share_one_request(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    desk = tokens(mailbox_of("person"))
+    assert await asyncio.gather(*(desk.access_token() for _ in range(20))) == ["access-1"] * 20
+    assert len(endpoint.asked) == 1
+    desk.refused("access-1")
+    endpoint.say(400, {"error": "invalid_grant"})
+    found = await asyncio.gather(*(desk.access_token() for _ in range(20)), return_exceptions=True)
+    assert {type(each) for each in found} == {LoginRefusedError}
+    assert len(endpoint.asked) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_refused_token_is_not_given_again_and_an_older_refusal_takes_no_new_one(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str
+) -> None:
+    desk = tokens(mailbox_of(kind))
+    await desk.access_token()
+    desk.refused("access-1")
+    assert await desk.access_token() == "access-2"
+    desk.refused("access-1")  # of another connection, later
+    assert await desk.access_token() == "access-2"
+
+
+@pytest.mark.parametrize("kind", ["person", "google"])
+async def test_a_replaced_refresh_token_is_kept_in_a_file_of_ours_and_used_from_then_on(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path, kind: str
+) -> None:
+    endpoint.rotates = True
+    desk, file = tokens(mailbox_of(kind)), tmp_path / "token"
+    await desk.access_token()
+    assert file.read_text() == "refresh-1\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    desk.refused("access-1")
+    await desk.access_token()
+    assert [form["refresh_token"] for form in endpoint.asked] == ["refresh-0", "refresh-1"]
+    assert names_in(tmp_path) == ["token"], "a draft was left behind"
+
+
+async def test_no_access_token_is_given_before_the_refresh_token_that_came_with_it_is_kept(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
+) -> None:
+    """The disk is full for a while: the new refresh token is not lost, nor is yet another one asked for."""
+    store = tmp_path / "store.sh"
+    full, kept = tmp_path / "full", tmp_path / "kept"
+    store.write_text(f'#!/bin/sh\n[ "$1" = get ] && exec cat {kept}\n[ -e {full} ] && exit 1\ncat > {kept}\n')
+    store.chmod(0o700)
+    kept.write_text("refresh-0")
+    endpoint.rotates = True
+    desk = tokens(mailbox_of("person", token_file=None, token_command=[str(store)]))
+    full.touch()
+    for _ in range(2):
+        with pytest.raises(TokenUnavailableError, match="failed with status 1"):
+            await desk.access_token()
+    assert len(endpoint.asked) == 1
+    full.unlink()
+    assert await desk.access_token() == "access-2"
+    assert [form["refresh_token"] for form in endpoint.asked] == ["refresh-0", "refresh-1"]
+    assert kept.read_text() == "refresh-2\n"
+
+
+async def test_a_renewal_that_nobody_waits_for_any_more_is_kept_all_the_same(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slowly() -> Said:
+        asked.set()
+        go.wait(10)
+        return 200, {"access_token": "late", "refresh_token": "rotated", "expires_in": 3600}, {}
+
+    endpoint.do(slowly)
+    desk = tokens(mailbox_of("person"))
+    waiting = asyncio.create_task(desk.access_token())
+    await asyncio.to_thread(asked.wait, 10)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go.set()
+    assert await desk.access_token() == "late"
+    assert (tmp_path / "token").read_text() == "rotated\n"
+    assert len(endpoint.asked) == 1
+
+
+async def test_while_a_provider_takes_its_time_the_loop_goes_on(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    go = threading.Event()
+
+    def slowly() -> Said:
+        go.wait(10)
+        return 200, {"access_token": "late", "expires_in": 3600}, {}
+
+    endpoint.do(slowly)
+    waiting = asyncio.create_task(tokens(mailbox_of("application")).access_token())
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    assert not waiting.done()
+    go.set()
+    assert await waiting == "late"
+
+
+PASSING = [
+    (503, {"error": "temporarily_unavailable"}),
+    (500, b"<html>Our services aren't available right now</html>"),
+    (429, {"error": "rate_limited"}),
+    (400, {"error": "temporarily_unavailable"}),
+    (200, b"not JSON at all"),
+    (200, b"[1]"),
+    (200, b"[" * 100_000),
+    (200, {"hello": "there"}),
+    (200, {"access_token": "two words", "expires_in": 3600}),
+    (200, {"access_token": "line\r\nend", "expires_in": 3600}),
+    (200, {"access_token": "x" * 20_000, "expires_in": 3600}),
+    (200, {"access_token": ["x"], "expires_in": 3600}),
+    (200, {"access_token": "x", "refresh_token": "a\nb"}),
+    (200, b" " * 300_000),
+    (302, {}),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), PASSING, ids=[f"{n}" for n in range(len(PASSING))])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_may_pass_by_itself_is_no_refusal(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str, status: int, content: dict[str, object] | bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
+    for _ in range(3):  # google-auth asks three times
+        endpoint.say(status, content, Location="https://evil.example/token")
+    desk = tokens(mailbox_of(kind))
+    with pytest.raises(TokenUnavailableError) as caught:
+        await desk.access_token()
+    assert not caught.value.permanent
+    endpoint._next.clear()
+    assert await desk.access_token() == "access-1"
+
+
+async def test_a_provider_that_asks_to_be_left_alone_is_left_alone(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf
+) -> None:
+    endpoint.say(429, {"error": "busy"}, Retry_After="120")
+    desk = tokens(mailbox_of("application"))
+    with pytest.raises(TokenUnavailableError, match="status 429"):
+        await desk.access_token()
+    with pytest.raises(TokenUnavailableError, match=r"stay away for 1\d\d s more"):
+        await desk.access_token()
+    assert len(endpoint.asked) == 1
+
+
+async def test_a_provider_that_nobody_reaches_is_waited_for(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in KINDS:
+        with pytest.raises(TokenUnavailableError, match=r"127\.0\.0\.1:1 cannot be reached"):
+            await tokens(mailbox_of(kind, authority="https://127.0.0.1:1")).access_token()
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    for kind in KINDS:
+        with pytest.raises(TokenUnavailableError, match="not trusted; REQUESTS_CA_BUNDLE"):
+            await tokens(mailbox_of(kind)).access_token()
+    assert not endpoint.asked
+
+
+@pytest.mark.parametrize("drips", [False, True])
+async def test_a_provider_that_does_not_come_to_an_end_is_left_in_time(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, monkeypatch: pytest.MonkeyPatch, drips: bool
+) -> None:
+    go = threading.Event()
+
+    def never() -> Said:
+        go.wait(10)
+        return 200, {}, {}
+
+    monkeypatch.setattr("worker.oauth.endpoint.QUIET", 0.2)
+    monkeypatch.setattr("worker.oauth.endpoint.TOTAL", 0.0 if drips else 15.0)
+    if not drips:
+        endpoint.do(never)
+    with pytest.raises(TokenUnavailableError, match="does not answer in time"):
+        await tokens(mailbox_of("google")).access_token()
+    go.set()
+
+
+REFUSED = ["invalid_grant", "invalid_client", "interaction_required", "unauthorized_client", "something_new"]
+
+
+@pytest.mark.parametrize("code", REFUSED)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_refusal_needs_a_person_and_says_what_to_do(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str, code: str
+) -> None:
+    endpoint.say(400, {"error": code, "error_description": "AADSTS700082: too old.\r\nTrace ID: 1"})
+    with pytest.raises(LoginRefusedError) as caught:
+        await tokens(mailbox_of(kind)).access_token()
+    message = str(caught.value)
+    assert code in message
+    assert "AADSTS700082" in message
+    assert "Trace ID" not in message
+    assert caught.value.permanent
+    assert ("docs/sign-in.md" if kind == "application" else "run.py authorize desk") in message
+
+
+async def test_a_session_that_google_ended_needs_a_person(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    """google-auth replaces this answer by advice about another program."""
+    endpoint.say(400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"})
+    with pytest.raises(LoginRefusedError, match=r"invalid_grant.*run\.py authorize desk"):
+        await tokens(mailbox_of("google")).access_token()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_neither_token_nor_secret_gets_into_an_error_or_a_log(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str,
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    caplog.set_level("DEBUG")
+    secrets = {"access-1", "stray-access"} | {
+        "application": {"app-secret"}, "person": {"refresh-0"}, "google": {"app-secret", "refresh-0"},
+    }[kind]  # fmt: skip
+    desk = tokens(mailbox_of(kind))
+    said = repr(desk) + repr(desk._held)
+    await desk.access_token()
+    said += repr(desk) + repr(desk._held)
+    desk.refused("access-1")
+    endpoint.say(200, b'{"access_token": "stray-access", ')
+    endpoint.say(400, {"error": "refresh-0 app-secret", "error_description": "you sent refresh-0 with app-secret"})
+    for _ in range(2):
+        with pytest.raises(ImapError) as caught:
+            await desk.access_token()
+        said += str(caught.value) + repr(caught.value)
+        assert caught.value.__cause__ is None
+    said += caplog.text + "".join(capsys.readouterr())
+    assert not [secret for secret in secrets if secret in said]
+
+
+async def test_nobody_who_signed_in_yet_is_told_how(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
+) -> None:
+    with pytest.raises(LoginRefusedError, match=r"nobody has signed in for desk yet.*run\.py authorize desk"):
+        await tokens(mailbox_of("person", kept=None)).access_token()
+    assert not endpoint.asked
+
+
+async def test_who_signs_in_meanwhile_is_noticed_without_a_restart(
+    endpoint: TokenEndpoint, mailbox_of: MailboxOf
+) -> None:
+    desk = tokens(mailbox_of("google", kept=None))
+    with pytest.raises(LoginRefusedError):
+        await desk.access_token()
+    mailbox_of("google", kept="fresh")
+    await desk.access_token()
+    assert endpoint.asked[0]["refresh_token"] == "fresh"
+
+
+async def test_an_application_needs_a_directory_of_its_own(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    with pytest.raises(SettingsError, match=r"tenant.*example\.onmicrosoft\.com"):
+        await tokens(mailbox_of("application", tenant="organizations")).access_token()
+    assert not endpoint.paths
+
+
+async def test_a_tenant_that_does_not_exist_is_said(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+    with pytest.raises(LoginRefusedError, match=r"nobody\.example is not known.*Check tenant"):
+        await tokens(mailbox_of("application", tenant="nobody.example")).access_token()
+
+
+def test_a_password_needs_no_tokens() -> None:
+    assert tokens_of("desk", MailboxSettings(host="127.0.0.1", user="desk", password="secret")) is None

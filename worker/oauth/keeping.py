@@ -1,0 +1,117 @@
+"""Where the refresh token of a mailbox is kept: a file that is ours alone, or a command of the user's secret store.
+
+Both block: for threads.
+"""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Protocol
+
+from worker.oauth.command import run
+from worker.oauth.grant import LONGEST_TOKEN, token_of
+from workitems.errors import SettingsError
+from workitems.settings import MailboxSettings
+
+
+class Keeping(Protocol):
+    """One refresh token that is kept."""
+
+    def get(self) -> str | None:
+        """The token; None when there is none yet. SettingsError, TokenUnavailableError."""
+
+    def store(self, token: str) -> None:
+        """Keep *token* instead of the one before; it is safe when this returns. The same errors."""
+
+
+def keeping_of(mailbox: MailboxSettings) -> Keeping | None:
+    """Where the settings want it to be kept; None where an application signs in by itself."""
+    if mailbox.token_file is not None:
+        return TokenFile(mailbox.token_file)
+    return TokenCommand(mailbox.token_command) if mailbox.token_command else None
+
+
+class TokenFile:
+    """A file that only its owner may read (mode 600), replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self) -> str | None:
+        try:
+            with self._path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise SettingsError(f"token_file: {self._path} is no ordinary file")
+                if found.st_mode & 0o077:
+                    mode = stat.S_IMODE(found.st_mode)
+                    raise SettingsError(
+                        f"token_file: others may read or change {self._path} (mode {mode:o}); accepted is 600: "
+                        f"chmod 600 {self._path}"
+                    )
+                raw = file.read(LONGEST_TOKEN + 2)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SettingsError(f"token_file: {self._path} cannot be read: {error.strerror}") from None
+        return _token(raw, f"token_file: {self._path}")
+
+    def store(self, token: str) -> None:
+        path = self._path.resolve()  # where a link leads to: the link stays
+        draft = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            _write(draft, f"{token}\n".encode())
+            try:
+                draft.rename(path)
+            except OSError:
+                draft.unlink()
+                raise
+            _sync(path.parent)
+        except OSError as error:
+            raise SettingsError(f"token_file: {self._path} cannot be written: {error.strerror}") from None
+
+
+class TokenCommand:
+    """A program that is called with `get` and prints the token, or with `store` and reads it. No shell is involved."""
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._command = command
+
+    def get(self) -> str | None:
+        printed = run((*self._command, "get"), b"", LONGEST_TOKEN + 2)
+        return _token(printed, f"token_command: {self._command[0]} get")
+
+    def store(self, token: str) -> None:
+        run((*self._command, "store"), f"{token}\n".encode(), LONGEST_TOKEN)
+
+
+def _token(raw: bytes, where: str) -> str | None:
+    text = raw.decode("ascii", "replace").rstrip("\r\n")
+    if not text:
+        return None
+    if token_of(text) is None:
+        raise SettingsError(f"{where} holds what is no token: accepted is one line of printable ASCII without blanks")
+    return text
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file and have it on the disk; nothing is left behind when that fails."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink()
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """A rename is safe when its folder is (rename(2), fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
