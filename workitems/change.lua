@@ -11,13 +11,14 @@ if now[2] ~= reading then return { 'again' } end
 
 local mailbox, was, score = now[4], now[3], now[7]
 local raised = string.format('%d', version + 1)
-local feed_id = append(next_place(), envelope('workitem_updated', head, tail(now[5], now[6], status, assignee, raised, score)),
+local feed_id = append(next_place(), id, envelope('workitem_updated', head, tail(now[5], now[6], status, assignee, raised, score)),
   mailbox, status, was, cap)
 redis.call('HSET', key, 'person', person, 'status', status, 'assignee', assignee, 'version', raised)
 if status ~= was then
   redis.call('ZREM', P .. 'items:' .. was, id)
   redis.call('ZREM', P .. 'items:' .. mailbox .. ':' .. was, id)
   index(score, id, mailbox, status)
+  closed(id, status)
   if settled == '1' and (status == 'done' or status == 'dismissed') then
     for place in string.gmatch(redis.call('HGET', key, 'places') or '', '[^\n]+') do
       redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)

@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 #: Rises when a client that knows the older form would break.
@@ -48,6 +49,10 @@ class Event:
     at: int
     #: The last cursor of the epoch before, on the first event of an epoch.
     prev: Cursor | None = None
+    #: Whose event it is; '' for one that an older program wrote.
+    item: str = ""
+    #: The last cursor before it that still has an event, where all in between were erased with their items.
+    over: Cursor | None = None
 
     @classmethod
     def decode(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> Self:
@@ -62,13 +67,35 @@ class Event:
             was=fields.get(b"was", b"").decode(),
             at=int(fields.get(b"at", b"0") or 0),
             prev=Cursor.parse(fields.get(b"prev", b"")),
+            item=fields.get(b"id", b"").decode(),
         )
 
     def follows(self, before: Cursor) -> bool:
         """Whether this event comes directly after *before*: nothing was lost or trimmed in between."""
+        if self.over == before:
+            return True
         if self.cursor.epoch == before.epoch:
             return self.cursor.n == before.n + 1
         return self.cursor.n == 1 and self.prev == before
+
+    @property
+    def removes(self) -> bool:
+        """Whether it says that the item is no more."""
+        return self.data.startswith(b'{"event":"workitem_removed"')
+
+    def emptied(self) -> Self:
+        """The same place in the feed, of which nobody is told anything."""
+        return replace(self, data=b"")
+
+
+def without(events: Sequence[Event], items: Collection[str]) -> list[Event]:
+    """*events*, with those emptied that came before the removal of one of *items*."""
+    return [event.emptied() if event.item in items and not event.removes else event for event in events]
+
+
+def removed(events: Iterable[Event]) -> frozenset[str]:
+    """The items whose removal is among *events*."""
+    return frozenset(event.item for event in events if event.removes)
 
 
 def dumps(value: Any) -> str:

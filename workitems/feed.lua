@@ -40,9 +40,9 @@ local function next_place()
   return { now = now, id = epoch .. '-1', jump = known and 1000 or 0, run = run, prev = last or '0-0' }
 end
 
-local function append(place, data, mailbox, status, was, cap)
+local function append(place, id, data, mailbox, status, was, cap)
   -- The first write of every script: when Redis is full it is refused here, before anything was changed.
-  local entry = { 'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', place.now }
+  local entry = { 'id', id, 'data', data, 'mailbox', mailbox, 'status', status, 'was', was, 'at', place.now }
   if place.run then
     -- In the entry too: who reads on over two restarts finds each border where it lies.
     entry[#entry + 1], entry[#entry + 2] = 'prev', place.prev
@@ -73,6 +73,15 @@ local function index(score, id, mailbox, status)
   redis.call('ZADD', P .. 'items:' .. mailbox, score, id)
   redis.call('ZADD', P .. 'items:' .. status, score, id)
   redis.call('ZADD', P .. 'items:' .. mailbox .. ':' .. status, score, id)
+end
+
+local function closed(id, status)
+  -- Since when nobody needs to do anything about it: how long it is kept counts from there.
+  if status == 'done' or status == 'dismissed' then
+    redis.call('ZADD', P .. 'closed', 'NX', milliseconds(), id)
+  else
+    redis.call('ZREM', P .. 'closed', id)
+  end
 end
 
 local function remember(id, who, field, before, after)

@@ -4,7 +4,8 @@ local id, mailbox, head, machine, person = ARGV[1], ARGV[2], ARGV[3], ARGV[4], A
 local seconds, year, raws, entry, cap = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local version, reading, who = ARGV[11], ARGV[12], ARGV[13]
 local status, quarantined = ARGV[14], ARGV[15]  -- status of a new item; '1' when it could not be read as it should
-local own = ARGV[16]  -- key of the mail's own Message-ID, or ''; ARGV[17] and on: those it answers, nearest first
+local bounded = ARGV[16]  -- '1': references beyond reference:most are not given
+local own = ARGV[17]  -- key of the mail's own Message-ID, or ''; ARGV[18] and on: those it answers, nearest first
 local key = P .. 'item:' .. id
 
 local function lies(places)
@@ -61,7 +62,7 @@ if now[1] then
     return { 'same' }
   end
   if now[2] ~= version or now[3] ~= reading then return { 'again' } end
-  local feed_id = append(next_place(), envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
+  local feed_id = append(next_place(), id, envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
     mailbox, now[4], now[4], cap)
   redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
   quarantine()
@@ -73,12 +74,16 @@ if version ~= '' then return { 'again' } end
 
 -- Threads are of one mailbox: the same mail in two of ours is two items with two submissions.
 local thread = 'submission:' .. mailbox
+local function leads(message)
+  -- To which submission; not to one of which every item was removed.
+  local found = redis.call('HGET', P .. 'messageid:' .. message, thread)
+  return found and redis.call('EXISTS', P .. 'submission:' .. found) == 1 and found or nil
+end
+
 -- The submission: that of a mail it answers, or of a reply that came before its parent, or a new one.
 local submission
-for i = 16, #ARGV do
-  if not submission and ARGV[i] ~= '' then
-    submission = redis.call('HGET', P .. 'messageid:' .. ARGV[i], thread) or nil
-  end
+for i = 17, #ARGV do
+  if not submission and ARGV[i] ~= '' then submission = leads(ARGV[i]) end
 end
 local place = next_place()
 local reference, assignee, number
@@ -89,6 +94,9 @@ end
 if not reference then
   submission = 'sub_' .. string.sub(id, 4)
   number = tonumber(redis.call('GET', P .. 'reference:n') or 0) + place.jump + 1
+  if bounded == '1' and number > tonumber(redis.call('GET', P .. 'reference:most') or 0) then
+    return { 'reserve', string.format('%.0f', number) }
+  end
   reference = 'SUB-' .. year .. '-' .. string.format('%06d', number)
 end
 assignee = assignee or ''
@@ -96,19 +104,20 @@ assignee = assignee or ''
 local seq = tonumber(redis.call('GET', P .. 'seq') or 0) + 1
 local score = string.format('%.0f', tonumber(seconds) * 1048576 + seq % 1048576)
 
-local feed_id = append(place, envelope('new_workitem', head, tail(submission, reference, status, assignee, '1', score)),
+local feed_id = append(place, id, envelope('new_workitem', head, tail(submission, reference, status, assignee, '1', score)),
   mailbox, status, '', cap)
 redis.call('SET', P .. 'seq', string.format('%.0f', seq))
 if number then redis.call('INCR', P .. 'reference:n') end
 redis.call('HSET', key, 'machine', machine, 'person', person, 'status', status, 'assignee', assignee, 'version', '1',
   'reading', '1', 'mailbox', mailbox, 'submission', submission, 'reference', reference, 'score', score, 'raws', raws)
 index(score, id, mailbox, status)
+closed(id, status)
 local group = P .. 'submission:' .. submission
 redis.call('HSET', group, 'reference', reference, 'assignee', assignee)
 redis.call('HINCRBY', group, 'items', 1)
 redis.call('ZADD', group .. ':items', score, id)
-for i = 16, #ARGV do
-  if ARGV[i] ~= '' then redis.call('HSETNX', P .. 'messageid:' .. ARGV[i], thread, submission) end
+for i = 17, #ARGV do
+  if ARGV[i] ~= '' and not leads(ARGV[i]) then redis.call('HSET', P .. 'messageid:' .. ARGV[i], thread, submission) end
 end
 if own ~= '' then
   local named = redis.call('HGET', P .. 'messageid:' .. own, 'items') or ''

@@ -1,6 +1,6 @@
 """The items: publishing what was read, changing what people decide, listing. Every change is one atomic step."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,11 +62,22 @@ class Change:
 class Store:
     """The items of one Redis."""
 
-    def __init__(self, redis: Client, *, history: int, settled: Collection[str] = ()) -> None:
-        """*history*: events that the feed keeps; *settled*: mailboxes whose mail is dealt with as items close."""
+    def __init__(
+        self,
+        redis: Client,
+        *,
+        history: int,
+        settled: Collection[str] = (),
+        reserve: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        """*history*: events that the feed keeps; *settled*: mailboxes whose mail is dealt with as items close.
+
+        *reserve* is asked before the number that it is given stands in a reference (`Keepsake.reserve`).
+        """
         self._redis = redis
         self._history = history
         self._settled = frozenset(settled)
+        self._reserve = reserve
 
     async def publish(
         self,
@@ -96,12 +107,15 @@ class Store:
                 item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
                 int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
                 known.version if known else "", known.reading if known else "", who,
-                status, "1" if quarantined else "", message_id, *references[:_ANCESTORS],
+                status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:_ANCESTORS],
             ]  # fmt: skip
             answer = await _publish(self._redis, keys.FEED, arguments)
             outcome = answer[0].decode()
             if outcome == "new":
                 return _new(item_id, mailbox, machine, status, answer)
+            if outcome == "reserve" and self._reserve:
+                await self._reserve(int(answer[1]))
+                continue
             if outcome != "again":
                 return Published(outcome, answer[1].decode() if len(answer) > 1 else None)
             known = await self._find(item_id)
