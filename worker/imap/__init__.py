@@ -16,9 +16,11 @@ from worker.imap.errors import (
     TooLargeError,
 )
 from worker.imap.fetch import Summary, batches
+from worker.imap.filing import NO_WAY_TO_MOVE, can_move
 from worker.imap.mailbox import Connection
 
 __all__ = [
+    "NO_WAY_TO_MOVE",
     "AccessTokens",
     "Account",
     "AccountError",
@@ -36,5 +38,6 @@ __all__ = [
     "TokenUnavailableError",
     "TooLargeError",
     "batches",
+    "can_move",
     "connect",
 ]

@@ -1,0 +1,405 @@
+"""What is done to mail afterwards, on a real Dovecot: what was asked for, once it is due, and nothing else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.support.dovecot import Dovecot
+from tests.support.scripted_imap import ScriptedImap, Talk
+from tests.worker.desk import letter, until
+from worker import afterwards
+from worker.afterwards import Afterwards, Care
+from worker.imap import Account, Connection, ConnectionLostError, ImapError, ProtocolError, connect
+from worker.step import Step
+from workitems import keys
+from workitems.aftercare import Aftercare
+from workitems.event import dumps
+from workitems.lease import Lease
+from workitems.redis import Client
+
+Opener = Callable[[Account], Awaitable[Connection]]
+
+
+class Box:
+    """A mailbox with mail in it, and what was put to be done there."""
+
+    def __init__(self, server: Dovecot, user: str, redis: Client) -> None:
+        self.server = server
+        self.user = user
+        self.redis = redis
+        self.made: list[Afterwards] = []
+        self.account = Account(server.host, server.port, "none", user, "secret")
+
+    async def dealing(
+        self, after: str, *, held: bool = True, folders: tuple[str, ...] = ("INBOX",), opener: Opener = connect
+    ) -> Afterwards:
+        step = Step.of(after)
+        assert step
+        lease = Lease(self.redis, "desk", "worker", seconds=60)
+        if held:
+            await lease.take()
+        care = Care("desk", lambda: self.account, folders, step)
+        self.made.append(Afterwards(care, Aftercare(self.redis, "desk"), lease, open_mailbox=opener))
+        return self.made[-1]
+
+    async def put(self, *uids: int, folder: str = "INBOX", uidvalidity: int = 0) -> None:
+        """Say that the mail of *uids* is to be dealt with."""
+        valid = uidvalidity or (await self.looked(folder))[0]
+        for uid in uids:
+            await self.redis.zadd(keys.after("desk"), {dumps([folder, valid, uid]): 1000})
+
+    async def looked(self, folder: str = "INBOX") -> tuple[int, dict[int, set[str]]]:
+        """The folder's UIDVALIDITY, and the flags of its mail by UID."""
+        connection = await connect(self.account)
+        try:
+            opened = await connection.select(folder)
+            told = await connection.sizes(await connection.search(1))
+            return opened.uidvalidity, {uid: set(each.flags) - {"\\Recent"} for uid, each in told.items()}
+        finally:
+            await connection.close()
+
+    async def flags(self, folder: str = "INBOX") -> dict[int, set[str]]:
+        return (await self.looked(folder))[1]
+
+    async def waiting(self) -> list[bytes]:
+        found: list[bytes] = await self.redis.zrange(keys.after("desk"), 0, -1)
+        return found
+
+    async def error(self, folder: str = "INBOX") -> str:
+        return (await self.redis.hget(keys.mailbox("desk", folder), "after_error") or b"").decode()
+
+
+@pytest.fixture
+def box(post_dovecot: Dovecot, _fresh_users: Iterator[str], redis: Client, io_loop: IOLoop) -> Iterator[Box]:
+    box = Box(post_dovecot, next(_fresh_users), redis)
+    post_dovecot.seed([letter(n) for n in range(1, 5)], user=box.user)
+    yield box
+    for each in box.made:
+        io_loop.run_sync(each._drop)
+
+
+@pytest.mark.parametrize(("after", "flag"), [("seen", "\\Seen"), ("keyword:Tubepost", "Tubepost")])
+async def test_mail_that_is_due_gets_its_flag_and_other_mail_keeps_its_own(box: Box, after: str, flag: str) -> None:
+    dealing = await box.dealing(after)
+    await box.put(1, 3)
+    assert await dealing.deal_once()
+    assert await box.flags() == {1: {flag}, 2: set(), 3: {flag}, 4: set()}
+    assert await box.waiting() == []
+    assert not await dealing.deal_once()
+
+
+async def test_mail_that_is_due_is_moved_into_a_folder_that_is_made(box: Box) -> None:
+    dealing = await box.dealing("move:Erledigt.Bücher")
+    await box.put(2, 3)
+    await dealing.deal_once()
+    assert sorted(await box.flags()) == [1, 4]
+    assert sorted(await box.flags("Erledigt.Bücher")) == [1, 2]
+    assert await box.waiting() == []
+    assert await box.error() == ""
+
+
+async def test_mail_that_a_person_moved_or_deleted_meanwhile_is_done(box: Box) -> None:
+    connection = await connect(box.account)
+    await connection.select("INBOX")
+    await connection.move([2], "Elsewhere")
+    await connection.close()
+    for after in ("seen", "move:Processed"):
+        await box.put(1, 2, 99)
+        await (await box.dealing(after)).deal_once()
+        assert await box.waiting() == []
+    assert sorted(await box.flags()) == [3, 4]
+    assert await box.flags("Elsewhere") == {1: set()}
+    assert await box.flags("Processed") == {1: {"\\Seen"}}
+
+
+async def test_a_place_of_another_numbering_is_dropped_and_no_mail_that_has_its_number_now_is_touched(box: Box) -> None:
+    dealing = await box.dealing("move:Processed")
+    await box.put(1, uidvalidity=7)
+    await box.put(2)
+    await dealing.deal_once()
+    assert sorted(await box.flags()) == [1, 3, 4]
+    assert await box.waiting() == []
+
+
+async def test_what_was_sent_and_what_was_moved_by_us_is_left_where_it_lies(box: Box) -> None:
+    dealing = await box.dealing("move:Processed")
+    await box.put(1)
+    await dealing.deal_once()
+    await box.put(1, folder="Processed")
+    box.server.seed([letter(9)], user=box.user, folder="Sent")
+    await box.put(1, folder="Sent")
+    await dealing.deal_once()
+    assert sorted(await box.flags("Processed")) == [1]
+    assert sorted(await box.flags("Sent")) == [1]
+    assert await box.waiting() == []
+
+
+async def test_several_folders_are_dealt_with_each_by_its_own_numbers(box: Box) -> None:
+    box.server.seed([letter(9), letter(10)], user=box.user, folder="Claims")
+    dealing = await box.dealing("keyword:Done", folders=("INBOX", "Claims"))
+    await box.put(1)
+    await box.put(2, folder="Claims")
+    await dealing.deal_once()
+    assert await box.flags() == {1: {"Done"}, 2: set(), 3: set(), 4: set()}
+    assert await box.flags("Claims") == {1: set(), 2: {"Done"}}
+
+
+async def test_hundreds_are_done_in_a_few_goes(box: Box) -> None:
+    box.server.seed([letter(n) for n in range(5, 451)], user=box.user)
+    dealing = await box.dealing("seen")
+    await box.put(*range(1, 451))
+    goes = 0
+    while await dealing.deal_once():
+        goes += 1
+    assert goes == 3
+    assert all(flags == {"\\Seen"} for flags in (await box.flags()).values())
+
+
+async def test_only_who_holds_the_lease_acts(box: Box) -> None:
+    dealing = await box.dealing("seen", held=False)
+    await box.put(1)
+    assert not await dealing.deal_once()
+    assert await box.flags() == {1: set(), 2: set(), 3: set(), 4: set()}
+    await dealing._lease.take()
+    assert await dealing.deal_once()
+    assert (await box.flags())[1] == {"\\Seen"}
+
+
+async def test_a_folder_that_is_not_there_is_said_and_tried_again_and_well_again(box: Box) -> None:
+    dealing = await box.dealing("seen", folders=("INBOX", "Claims"))
+    await box.put(1, folder="Claims", uidvalidity=7)
+    await box.put(1)
+    assert await dealing.deal_once()
+    assert (await box.flags())[1] == {"\\Seen"}, "another folder is not held up"
+    assert 'the folder "Claims"' in await box.error("Claims")
+    assert await box.error() == ""
+    assert await box.waiting() == [b'["Claims",7,1]']
+    assert not await dealing.deal_once(), "it is not due again yet"
+    box.server.seed([letter(9)], user=box.user, folder="Claims")
+    await box.redis.delete(keys.after("desk"))
+    await box.put(1, folder="Claims")
+    assert await dealing.deal_once()
+    assert (await box.flags("Claims"))[1] == {"\\Seen"}
+    assert await box.error("Claims") == ""
+
+
+async def test_what_an_earlier_worker_said_is_taken_back_when_nothing_waits(box: Box) -> None:
+    await Aftercare(box.redis, "desk").tell("INBOX", "long ago")
+    await (await box.dealing("seen")).deal_once()
+    assert await box.error() == ""
+
+
+async def test_a_mailbox_that_is_away_is_said_and_all_goes_on_when_it_is_back(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(afterwards, "POLL", 0.02)
+    away = True
+
+    async def opener(account: Account) -> Connection:
+        if away:
+            raise ConnectionLostError("nobody answers")
+        return await connect(account)
+
+    dealing = await box.dealing("seen", opener=opener)
+    await box.put(1)
+    running = asyncio.create_task(dealing.run())
+
+    async def told() -> bool:
+        return await box.error() == "nobody answers"
+
+    await until(told)
+    assert len(await box.waiting()) == 1
+    away = False
+
+    async def well() -> bool:
+        return not await box.waiting() and not await box.error()
+
+    await until(well)
+    assert (await box.flags())[1] == {"\\Seen"}
+    await dealing.stop(1)
+    assert running.done()
+
+
+async def test_a_connection_is_kept_for_more_and_ended_when_there_is_none(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = 0
+
+    async def opener(account: Account) -> Connection:
+        nonlocal opened
+        opened += 1
+        return await connect(account)
+
+    dealing = await box.dealing("seen", opener=opener)
+    for uid in (1, 2, 3):
+        await box.put(uid)
+        await dealing.deal_once()
+        await dealing.deal_once()
+    assert opened == 1
+    monkeypatch.setattr(afterwards, "KEEP", -1.0)
+    await dealing.deal_once()
+    assert dealing._connection is None
+    await box.put(4)
+    await dealing.deal_once()
+    assert opened == 2
+
+
+async def test_a_cut_between_the_server_s_ok_and_our_record_repeats_the_step_without_harm(box: Box) -> None:
+    for after in ("keyword:Tubepost", "move:Processed"):
+        await box.put(1, 2)
+        await (await box.dealing(after)).deal_once()
+        await box.put(1, 2)  # as if it had not been recorded
+        await (await box.dealing(after)).deal_once()
+        assert await box.waiting() == []
+    assert await box.flags("Processed") == {1: {"Tubepost"}, 2: {"Tubepost"}}
+    assert sorted(await box.flags()) == [3, 4]
+
+
+# --- servers that are not Dovecot -----------------------------------------------------------------------------------
+
+
+async def scripted(box: Box, server: ScriptedImap, after: str) -> Afterwards:
+    box.account = server.account
+    return await box.dealing(after)
+
+
+async def opened(talk: Talk, flags: str = "\\Seen \\*", end: str = "OK [READ-WRITE] done", more: str = "MOVE") -> None:
+    await talk.sign_in(f"IMAP4rev1 {more}")
+    await talk.answer(
+        "SELECT .*", "* FLAGS (\\Seen)", f"* OK [PERMANENTFLAGS ({flags})] x", "* OK [UIDVALIDITY 7] x", end=end
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "how", "said"),
+    [
+        ("seen", {"end": "OK [READ-ONLY] look but do not touch"}, "for reading only"),
+        ("seen", {"flags": "\\Deleted"}, "does not keep"),
+        ("keyword:Tubepost", {"flags": "\\Seen"}, "keeps no keyword Tubepost"),
+        ("move:Processed", {"more": ""}, "neither MOVE"),
+        ("move:Processed", {"more": "UIDPLUS"}, "may take no mail out"),
+        ("move:inbox", {}, "lies already"),
+    ],
+)
+async def test_what_the_server_cannot_do_is_not_tried_and_waits(
+    box: Box, after: str, how: dict[str, str], said: str
+) -> None:
+    async def script(talk: Talk) -> None:
+        await opened(talk, **how)
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, after)
+        await box.put(1, 2, uidvalidity=7)
+        assert await dealing.deal_once()
+        assert said in await box.error()
+        assert len(await box.waiting()) == 2
+        assert await Aftercare(box.redis, "desk").due(10) == []
+        await dealing._drop()
+
+
+async def test_exchange_which_refuses_a_batch_with_mail_that_is_gone_is_asked_by_halves(box: Box) -> None:
+    async def script(talk: Talk) -> None:
+        await opened(talk)
+        for uids in ("1:4", "1:2", "1", "2", None, "3:4"):
+            if uids is None:
+                await talk.answer("UID FETCH 2 .*")  # it is gone
+                continue
+            gone = "2" in uids or uids == "1:4"
+            await talk.answer(f"UID STORE {uids} .*", end="NO Some messages no longer exist" if gone else "OK done")
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, "seen")
+        await box.put(1, 2, 3, 4, uidvalidity=7)
+        await dealing.deal_once()
+        assert await box.waiting() == []
+        assert await box.error() == ""
+        await dealing._drop()
+
+
+async def test_one_mail_that_is_refused_for_ever_does_not_hold_up_the_others(box: Box) -> None:
+    async def script(talk: Talk) -> None:
+        await opened(talk)
+        for uids, end in (("1:2", "NO"), ("1", "NO"), (None, ""), ("2", "OK done")):
+            if uids is None:
+                date = '"02-Mar-2026 10:00:00 +0000"'
+                await talk.answer("UID FETCH 1 .*", f"* 1 FETCH (UID 1 RFC822.SIZE 9 INTERNALDATE {date} FLAGS ())")
+                continue
+            await talk.answer(f"UID MOVE {uids} .*", end=end if end != "NO" else "NO this mail is ill")
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, "move:Processed")
+        await box.put(1, 2, uidvalidity=7)
+        await dealing.deal_once()
+        assert await box.waiting() == [b'["INBOX",7,1]']
+        assert "this mail is ill" in await box.error()
+        await dealing._drop()
+
+
+@pytest.mark.parametrize("code", ["OVERQUOTA", "NOPERM", "THROTTLED"])
+async def test_what_is_refused_for_the_whole_folder_is_not_asked_for_each_mail(box: Box, code: str) -> None:
+    async def script(talk: Talk) -> None:
+        await opened(talk)
+        await talk.answer("UID MOVE 1:4 .*", end=f"NO [{code}] not now")
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, "move:Processed")
+        await box.put(1, 2, 3, 4, uidvalidity=7)
+        await dealing.deal_once()
+        assert len(await box.waiting()) == 4
+        assert "not now" in await box.error()
+        await dealing._drop()
+
+
+@pytest.mark.parametrize("last", ["* BYE Session invalidated - AccessTokenExpired", "BAD what", ""])
+async def test_a_line_that_dies_in_the_midst_leaves_everything_to_be_done(box: Box, last: str) -> None:
+    async def script(talk: Talk) -> None:
+        await opened(talk)
+        tag = await talk.expect("UID STORE .*")
+        await talk.say(last if last.startswith("*") else f"{tag} {last}")
+        talk.hang_up()
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, "seen")
+        await box.put(1, 2, uidvalidity=7)
+        with pytest.raises(ImapError):
+            await dealing.deal_once()
+        assert len(await Aftercare(box.redis, "desk").due(10)) == 2
+        await dealing._drop()
+
+
+async def test_a_server_whose_answers_make_no_sense_is_left_and_nothing_is_lost(box: Box) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in()
+        await talk.answer("SELECT .*", "* OK [UIDVALIDITY 0] x")
+        await talk.gone()
+
+    async with ScriptedImap(script) as server:
+        dealing = await scripted(box, server, "seen")
+        await box.put(1, uidvalidity=7)
+        with pytest.raises(ProtocolError):
+            await dealing.deal_once()
+        assert len(await box.waiting()) == 1
+
+
+async def test_a_person_s_mailbox_that_refuses_us_is_not_asked_again_soon(box: Box) -> None:
+    box.account = replace(box.account, password="wrong")
+    dealing = await box.dealing("seen")
+    await box.put(1, uidvalidity=7)
+    running = asyncio.create_task(dealing.run())
+
+    async def told() -> bool:
+        return bool(await box.error())
+
+    await until(told)
+    assert "wrong" not in await box.error()
+    assert not running.done()
+    await dealing.stop(1)
+    assert running.done()
+    assert await box.waiting() != []
