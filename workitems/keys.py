@@ -26,6 +26,7 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | mailbox:<name>:<folder> | hash: uidvalidity, uid (checkpoint), owed, state, checked, error, … |
 | lease:<name> | the token of the worker that watches the mailbox; ends by itself |
 | after:<name> | sorted set of places in the mailbox whose mail is to be dealt with, by ms of when |
+| after:<name>:tries | hash: place → how often it was tried in vain |
 | store | id of the mail store that belongs to this Redis, as it stands in the store's own folder |
 | repaired | run id of the Redis for which the mail store was last compared with the items |
 | posted:<digest> | fingerprint of the mail that a service's one-time token came with; expires |
