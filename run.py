@@ -56,6 +56,14 @@ def check(_: argparse.Namespace) -> int:
     return 0 if asyncio.run(look(load())) else 1
 
 
+def authorize(arguments: argparse.Namespace) -> int:
+    """sign in to a mailbox at Microsoft or Google, once"""
+    from worker.oauth.authorize import authorize as sign_in
+
+    asyncio.run(sign_in(load(), arguments.mailbox))
+    return 0
+
+
 def extract(arguments: argparse.Namespace) -> int:
     """show what would be read from a mail in a file"""
     from worker.extract import extract as show
@@ -104,7 +112,7 @@ def demo_letters(_: argparse.Namespace) -> int:
 
 
 VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (
-    demo, server, worker, redis, check, extract, user, key, demo_mailbox, demo_letters,
+    demo, server, worker, redis, check, authorize, extract, user, key, demo_mailbox, demo_letters,
 )  # fmt: skip
 
 
@@ -116,6 +124,7 @@ def _arguments() -> argparse.ArgumentParser:
         name = verb.__name__.replace("_", "-")
         by_name[name] = verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__)
         by_name[name].set_defaults(verb=verb)
+    by_name["authorize"].add_argument("mailbox", help="its name in the settings")
     by_name["extract"].add_argument("file", type=Path, help="a mail as .eml")
     by_name["extract"].add_argument("--mailbox", default="", help="whose field rules are used")
     by_name["extract"].add_argument("--json", action="store_true", help="everything, for programs")

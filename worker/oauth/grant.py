@@ -1,7 +1,8 @@
 """What a token endpoint answers, turned into data or into the error that says what to do (RFC 6749 §5)."""
 
+import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,16 @@ class Grant:
     refresh_token: str | None = field(repr=False)
     #: What may be done with it, where the provider says so.
     scopes: frozenset[str] | None = None
+
+
+@contextlib.contextmanager
+def making_sense(name: str) -> Iterator[None]:
+    """For calls of the libraries, which fail in many ways on an answer that is not shaped as they expect."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        kind = type(error).__name__
+        raise TokenUnavailableError(f"the answer of {name}'s provider makes no sense: {kind}") from None
 
 
 def token_of(value: object) -> str | None:

@@ -24,6 +24,9 @@ class Keeping(Protocol):
     def store(self, token: str) -> None:
         """Keep *token* instead of the one before; it is safe when this returns. The same errors."""
 
+    def check(self) -> None:
+        """The same errors, as far as they show before there is anything to keep."""
+
 
 def keeping_of(mailbox: MailboxSettings) -> Keeping | None:
     """Where the settings want it to be kept; None where an application signs in by itself."""
@@ -57,12 +60,19 @@ class TokenFile:
             raise SettingsError(f"token_file: {self._path} cannot be read: {error.strerror}") from None
         return _token(raw, f"token_file: {self._path}")
 
+    def check(self) -> None:
+        self.get()
+        folder = self._path.resolve().parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SettingsError(f"token_file: nothing can be written in {folder}, where {self._path.name} is to be")
+
     def store(self, token: str) -> None:
         path = self._path.resolve()  # where a link leads to: the link stays
         draft = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
         try:
             _write(draft, f"{token}\n".encode())
             try:
+                _give_to_owner(draft, path)
                 draft.rename(path)
             except OSError:
                 draft.unlink()
@@ -82,6 +92,9 @@ class TokenCommand:
         printed = run((*self._command, "get"), b"", LONGEST_TOKEN + 2)
         return _token(printed, f"token_command: {self._command[0]} get")
 
+    def check(self) -> None:
+        self.get()
+
     def store(self, token: str) -> None:
         run((*self._command, "store"), f"{token}\n".encode(), LONGEST_TOKEN)
 
@@ -93,6 +106,13 @@ def _token(raw: bytes, where: str) -> str | None:
     if token_of(text) is None:
         raise SettingsError(f"{where} holds what is no token: accepted is one line of printable ASCII without blanks")
     return text
+
+
+def _give_to_owner(draft: Path, path: Path) -> None:
+    """What root writes stays readable for the worker's user: whoever had the file before, or has its folder."""
+    if os.geteuid() == 0:
+        owner = (path if path.exists() else path.parent).stat()
+        os.chown(draft, owner.st_uid, owner.st_gid)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from worker.imap.errors import TokenUnavailableError
-from worker.oauth.grant import Grant, grant_of, refusal
+from worker.oauth.grant import Grant, grant_of, making_sense, refusal
 from worker.oauth.keeping import keeping_of
 from worker.oauth.tokens import Tokens
 from workitems.settings import MailboxSettings
@@ -33,11 +32,8 @@ def renewed(name: str, mailbox: MailboxSettings, refresh_token: str | None) -> G
 
     LoginRefusedError, TokenUnavailableError, SettingsError.
     """
-    try:
+    with making_sense(name):
         answer = _answer(mailbox, refresh_token)
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        kind = type(error).__name__
-        raise TokenUnavailableError(f"the answer of {name}'s provider makes no sense: {kind}") from None
     if "error" in answer:
         secrets = [refresh_token or "", mailbox.application_secret() or ""]
         raise refusal(answer, f"an access token for {name}", advice(name, mailbox), secrets)
