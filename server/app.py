@@ -9,6 +9,7 @@ from server.handlers.base import MissingHandler
 from server.handlers.download import AttachmentHandler, RawHandler
 from server.handlers.health import AliveHandler, ReadyHandler
 from server.handlers.intake import IntakeHandler
+from server.handlers.mailboxes import MailboxesHandler
 from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
 from server.handlers.openapi import DocsHandler, OpenApiHandler
@@ -43,6 +44,7 @@ def routes(context: Context) -> list[Any]:
         (item + r"/attachments/([0-9]{1,4})", AttachmentHandler, handed),
         (r"/api/email/intake", IntakeHandler, handed),
         (r"/api/test/workitem", TestItemHandler, handed),
+        (r"/api/mailboxes", MailboxesHandler, handed),
         (r"/api/stats", StatsHandler, handed),
         (r"/api/openapi\.json", OpenApiHandler, handed),
         (r"/api/docs", DocsHandler, handed),

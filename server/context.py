@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.auth import Auth
 from server.hub import Hub
 from server.limits import Limits
+from server.monitor import Monitor
 from server.resume import Resume
 from server.stats import Stats
 from workitems.intake import Intake
@@ -28,5 +29,6 @@ class Context:
     hub: Hub
     resume: Resume
     stats: Stats
+    monitor: Monitor
     limits: Limits
     auth: Auth

@@ -48,7 +48,8 @@ class Hub:
         self._empty = asyncio.Event()
         self._clock = clock
         self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
-        self._states: dict[str, bytes] = {}
+        #: (event, mailbox, what of it) → the newest message, for streams that join later.
+        self._states: dict[tuple[str, str, str], bytes] = {}
         self._beat: tuple[float, bytes] = (-1.0, b"")
 
     @property
@@ -60,8 +61,9 @@ class Hub:
         if stream.closed:
             return
         self._groups[stream.filter][stream] = None
-        for state in self._states.values():
-            stream.write(stream.frame(state))
+        states = b"".join(state for (_, mailbox, _), state in self._states.items() if stream.filter.concerns(mailbox))
+        if states:
+            stream.write(stream.frame(states))
         self.wheel.add(_Life(self, stream), stream.beat_at)
 
     def start(self, stream: Stream) -> None:
@@ -108,15 +110,20 @@ class Hub:
             self.counts[f"reset_{reason}"] += len(self.streams)
             await self._send(self.streams, sse.notice("reset", cursor=head, reason=reason, head=str(head)))
 
-    async def state(self, name: str, value: dict[str, object], *, usual: bool = False) -> None:
-        """A fact of which only the newest counts; streams that join later are told it too, unless it is *usual*."""
+    async def state(
+        self, name: str, value: dict[str, object], *, usual: bool = False, mailbox: str = "", part: str = ""
+    ) -> None:
+        """A fact of which only the newest counts; streams that join later are told it too, unless it is *usual*.
+
+        One of a *mailbox* goes to the streams that want that mailbox; *part* tells several facts of one apart.
+        """
         payload = sse.notice(name, data=value)
         async with self.turn:
             if usual:
-                self._states.pop(name, None)
+                self._states.pop((name, mailbox, part), None)
             else:
-                self._states[name] = payload
-            await self._send(self.streams, payload)
+                self._states[name, mailbox, part] = payload
+            await self._send([stream for stream in self.streams if stream.filter.concerns(mailbox)], payload)
 
     async def _send(self, streams: Sequence[Stream], payload: bytes) -> None:
         """The same bytes to many, without holding the loop; called while `turn` is held."""

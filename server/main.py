@@ -18,6 +18,7 @@ from server.context import Context
 from server.hub import Hub
 from server.limits import Limits
 from server.listener import Listener, raise_limit
+from server.monitor import Monitor
 from server.resume import Resume
 from server.secret import signing_secret
 from server.stats import Stats
@@ -57,7 +58,9 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         context, subscriber = await assemble(settings, stack)
-        failed = stop_when_done(stop, context.hub.run, subscriber.run, context.stats.run, stack=stack)
+        failed = stop_when_done(
+            stop, context.hub.run, subscriber.run, context.stats.run, context.monitor.run, stack=stack
+        )
         server = HTTPServer(
             application(context),
             max_header_size=_HEADERS,
@@ -107,6 +110,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
         hub=hub,
         resume=Resume(hub, redis),
         stats=Stats(process, redis, hub, limits, subscriber),
+        monitor=Monitor(redis, hub, settings.mailboxes),
         limits=limits,
         auth=Auth(
             people,

@@ -127,6 +127,9 @@ PATHS: Json = {
         {200: _other("Events for as long as both want.", "text/event-stream")}, (422, 429),
         parameters=_STREAM_FILTERS),
         "head": _operation("The stream's headers without the stream", "read", {200: _other("Headers alone.")})},
+    "/api/mailboxes": {"get": _operation(
+        "How the mailboxes are doing, how many workers are alive, and what waits", "read",
+        {200: _json("By mailbox, and for the intake as a whole.", "Mailboxes")})},
     "/api/stats": {"get": _operation("Streams, events and lag of the server processes", "read",
                                      {200: _json("Counters.", "Anything")})},
     "/api/openapi.json": {"get": _operation("This description", None, {200: _json("OpenAPI 3.1.", "Anything")})},

@@ -79,6 +79,40 @@ _LETTER: Json = {
     "mailbox": _TEXT,
 }  # fmt: skip
 
+_FOLDER_HEALTH: Json = {
+    "folder": _TEXT,
+    "state": _TEXT,
+    "error": _TEXT,
+    "checked": _MAYBE,
+    "baselines": _WHOLE | {"description": "How often counting began anew."},
+    "owed": _WHOLE | {"description": "Mails that the server lists and has not given yet."},
+    "given_up": _WHOLE,
+}
+_MAILBOX_HEALTH: Json = {
+    "name": _TEXT,
+    "state": {"enum": ["watching", "connecting", "paused", "failing", "needs_sign_in", "unwatched"]},
+    "reason": _TEXT | {"description": "Why, in words; '' while all is well."},
+    "advice": _TEXT | {"description": "What a person can do."},
+    "stale": _YES | {"description": "No check was completed for too long, whatever its worker told last."},
+    "checked": _MAYBE | {"description": "When the last check was completed, of the folder that waits longest."},
+    "since": _MAYBE | {"description": "Since when it is not well."},
+    "age": {"type": ["number", "null"], "description": "Seconds since `checked`."},
+    "rebaselined": _MAYBE | {"description": "When its server numbered it anew, within the last hour."},
+    "after": _object({"waiting": _WHOLE, "error": _TEXT}) | {"description": "What is still to be done in the mailbox."},
+    "progress": _list(_object({"folder": _TEXT, "taken": _WHOLE, "todo": _WHOLE})),
+    "folders": _list(_object(_FOLDER_HEALTH, *_FOLDER_HEALTH)),
+}
+_INTAKE: Json = {
+    "workers": _WHOLE | {"description": "Those that are alive."},
+    "alone": _YES | {"description": "No worker was heard of for too long."},
+    "since": _MAYBE | {"description": "When a worker was last heard of, when there is none."},
+    "checked": _MAYBE,
+    "waiting": _WHOLE | {"description": "Mails that wait to be read."},
+    "waiting_since": _MAYBE,
+    "quarantine": _object({"count": _WHOLE, "since": _MAYBE})
+    | {"description": "Items whose mail could not be read as it should."},
+}
+
 _ERROR = _object({"code": _TEXT, "message": _TEXT, "field": _MAYBE}, "code", "message", "field")
 
 SCHEMAS: Json = {
@@ -101,6 +135,14 @@ SCHEMAS: Json = {
     "Letter": _object(_LETTER, additionalProperties=False),
     "Receipt": _object(
         {"status": {"const": "success"}, "workitem_id": _TEXT, "duplicate": _YES}, "status", "workitem_id", "duplicate"
+    ),
+    "Mailboxes": _object(
+        {
+            "at": _TIME,
+            "mailboxes": _list(_object(_MAILBOX_HEALTH, *_MAILBOX_HEALTH)),
+            "intake": _object(_INTAKE, *_INTAKE),
+        },
+        *("at", "mailboxes", "intake"),
     ),
     "Session": _object(
         {"name": _TEXT, "role": _TEXT, "scopes": _TEXTS, "via": _TEXT, "test_items": _YES, "xsrf": _TEXT},

@@ -71,6 +71,10 @@ class Filter:
             return event(entry)
         return left(entry) if entry.was in self.statuses else b""
 
+    def concerns(self, mailbox: str) -> bool:
+        """Whether this filter wants what is told of a mailbox; '' is no mailbox's."""
+        return not mailbox or not self.mailboxes or mailbox in self.mailboxes
+
     def frames(self, entries: Sequence[Event]) -> bytes:
         """All that this filter wants of *entries*, ready to be sent together."""
         return b"".join(map(self.frame, entries))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from time import time
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,6 +12,8 @@ from prometheus_client.registry import Collector
 from server.auth import client_address
 from server.context import Context
 from server.handlers.base import Handler
+from server.overview import Overview
+from workitems.mailbox import WATCHING
 
 _COUNTERS = {
     "opened": "Streams opened",
@@ -48,6 +51,60 @@ class _Streams(Collector):
             yield family
 
 
+class _Intake(Collector):
+    """How mail comes in, as this process saw it last; ages are those of now."""
+
+    def __init__(self, seen: Overview, now: float) -> None:
+        self._seen = seen
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        seen = self._seen
+        yield _gauge("workers", "Workers that are alive", seen.workers)
+        yield _gauge("intake_waiting", "Mails that wait to be read", seen.waiting)
+        yield _gauge("intake_oldest_seconds", "How long the first of them has waited", self._age(seen.waiting_since))
+        yield _gauge("quarantine", "Items whose mail could not be read as it should", seen.quarantined)
+        oldest = self._age(seen.quarantined_since)
+        yield _gauge("quarantine_oldest_seconds", "How long the first of them has been one", oldest)
+        yield from self._mailboxes()
+        yield from self._folders()
+
+    def _mailboxes(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("tubepost_mailbox_up", "Whether the mailbox is read as it should", labels=["mailbox"])
+        after = GaugeMetricFamily(
+            "tubepost_after_waiting", "Mails still to be dealt with in the mailbox", labels=["mailbox"]
+        )
+        for mailbox in self._seen.mailboxes:
+            up.add_metric([mailbox.name], float(mailbox.state == WATCHING))
+            after.add_metric([mailbox.name], mailbox.after_waiting)
+        yield from (up, after)
+
+    def _folders(self) -> Iterator[Metric]:
+        labels = ["mailbox", "folder"]
+        age = GaugeMetricFamily(
+            "tubepost_mailbox_age_seconds", "Seconds since a check of the folder was completed", labels=labels
+        )
+        baselines = CounterMetricFamily("tubepost_mailbox_baselines", "Times that counting began anew", labels=labels)
+        taken = GaugeMetricFamily("tubepost_imports_taken", "Old mails that were taken", labels=labels)
+        todo = GaugeMetricFamily("tubepost_imports_todo", "Old mails to be taken in all", labels=labels)
+        for name, folder in ((mailbox.name, each) for mailbox in self._seen.mailboxes for each in mailbox.folders):
+            where = [name, folder.folder]
+            if folder.checked:
+                age.add_metric(where, self._age(folder.checked))
+            baselines.add_metric(where, folder.baselines)
+            if folder.progress:
+                taken.add_metric(where, folder.progress.taken)
+                todo.add_metric(where, folder.progress.todo)
+        yield from (age, baselines, taken, todo)
+
+    def _age(self, since: float | None) -> float:
+        return max(0.0, self._now - since) if since else 0.0
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"tubepost_{name}", text, value=value)
+
+
 class MetricsHandler(Handler):
     """This process alone; Prometheus adds processes up itself."""
 
@@ -58,6 +115,8 @@ class MetricsHandler(Handler):
             self.refuse(401, "unauthorized", "metrics want a key unless asked from this machine")
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Streams(self.context))
+        if seen := self.context.monitor.overview:
+            registry.register(_Intake(seen, time()))
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(generate_latest(registry))
 

@@ -1,4 +1,4 @@
-"""`GET /api/stats`: what this process counts, and all living processes together."""
+"""`GET /api/stats`: what this process counts, all living processes together, and how mail comes in."""
 
 from server.handlers.base import Handler
 
@@ -7,4 +7,6 @@ class StatsHandler(Handler):
     """For people and dashboards; Prometheus reads `/metrics`."""
 
     async def get(self) -> None:
-        self.answer(await self.context.stats.together())
+        seen = self.context.monitor.overview
+        intake = {"intake": seen.told()} if seen else {}
+        self.answer(await self.context.stats.together() | intake)

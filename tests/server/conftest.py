@@ -45,7 +45,8 @@ def context(io_loop: IOLoop, settings: Settings) -> Iterator[Context]:
 
     async def up() -> Context:
         context, subscriber = await assemble(settings, stack)
-        tasks = [asyncio.create_task(loop()) for loop in (context.hub.run, subscriber.run, context.stats.run)]
+        loops = (context.hub.run, subscriber.run, context.stats.run, context.monitor.run)
+        tasks = [asyncio.create_task(loop()) for loop in loops]
 
         async def down() -> None:
             for stream in context.hub.streams:
