@@ -55,7 +55,7 @@ class Care:
 
 
 class Afterwards:
-    """One mailbox. `run` goes on until `stop`; it acts only while *lease* is held."""
+    """One mailbox. It acts only while *lease* is held."""
 
     def __init__(
         self,
@@ -75,15 +75,12 @@ class Afterwards:
         #: Folder → why nothing can be done there; None: what was last said is not known.
         self._told: dict[str, str | None] = dict.fromkeys(care.folders)
         self._away = ""
-        self._stop = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Deal with what is due until cancelled or stopped."""
-        self._running = asyncio.current_task()
+        """Deal with what is due until cancelled; may be called again then."""
         failures = 0
         try:
-            while not self._stop.is_set() and not_cancelled():
+            while not_cancelled():
                 try:
                     seconds = 0.0 if await self.deal_once() else POLL
                     failures = 0
@@ -95,17 +92,9 @@ class Afterwards:
                     await self._drop()
                     seconds = delay(failures, base=2 * POLL, cap=AWAY)
                     failures += 1
-                await self._pause(seconds)
+                await asyncio.sleep(seconds)
         finally:
             await self._drop()
-
-    async def stop(self, seconds: float) -> None:
-        """End `run`: at its next wait, or cancelled in the midst of a step after *seconds*."""
-        self._stop.set()
-        if self._running:
-            await asyncio.wait([self._running], timeout=seconds)
-            self._running.cancel()
-            await asyncio.wait([self._running])
 
     async def deal_once(self) -> bool:
         """Deal with up to MOST places that are due; True when there were some. Raises TubepostError and OSError."""
@@ -237,11 +226,6 @@ class Afterwards:
         if isinstance(error, TubepostError) and error.permanent:
             return delay(failures, base=2 * FIRST_PERMANENT, cap=PERMANENT)
         return delay(failures, base=2 * POLL, cap=AWAY)
-
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
 
     async def _say(self, folder: str, error: str) -> None:
         """Log once why nothing can be done in *folder*, or that all is well again, and record it for the page."""

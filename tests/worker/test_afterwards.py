@@ -19,6 +19,7 @@ from workitems.aftercare import Aftercare
 from workitems.event import dumps
 from workitems.lease import Lease
 from workitems.redis import Client
+from workitems.tasks import end
 
 Opener = Callable[[Account], Awaitable[Connection]]
 
@@ -219,8 +220,8 @@ async def test_a_mailbox_that_is_away_is_said_and_all_goes_on_when_it_is_back(
 
     await until(well)
     assert (await box.flags())[1] == {"\\Seen"}
-    await dealing.stop(1)
-    assert running.done()
+    await end(running)
+    assert dealing._connection is None
 
 
 async def test_a_connection_is_kept_for_more_and_ended_when_there_is_none(
@@ -324,12 +325,12 @@ async def test_exchange_which_refuses_a_batch_with_mail_that_is_gone_is_asked_by
 async def test_one_mail_that_is_refused_for_ever_does_not_hold_up_the_others(box: Box) -> None:
     async def script(talk: Talk) -> None:
         await opened(talk)
-        for uids, end in (("1:2", "NO"), ("1", "NO"), (None, ""), ("2", "OK done")):
+        for uids, ended in (("1:2", "NO"), ("1", "NO"), (None, ""), ("2", "OK done")):
             if uids is None:
                 date = '"02-Mar-2026 10:00:00 +0000"'
                 await talk.answer("UID FETCH 1 .*", f"* 1 FETCH (UID 1 RFC822.SIZE 9 INTERNALDATE {date} FLAGS ())")
                 continue
-            await talk.answer(f"UID MOVE {uids} .*", end=end if end != "NO" else "NO this mail is ill")
+            await talk.answer(f"UID MOVE {uids} .*", end="NO this mail is ill" if ended == "NO" else ended)
         await talk.answer("LOGOUT", "* BYE")
 
     async with ScriptedImap(script) as server:
@@ -400,6 +401,6 @@ async def test_a_person_s_mailbox_that_refuses_us_is_not_asked_again_soon(box: B
     await until(told)
     assert "wrong" not in await box.error()
     assert not running.done()
-    await dealing.stop(1)
-    assert running.done()
+    await end(running)
+    assert dealing._connection is None
     assert await box.waiting() != []
