@@ -8,6 +8,7 @@ from worker.sandbox.process import Result
 from workitems import identity
 from workitems.item import MACHINE, SCHEMA, Json
 from workitems.mailstore import Stored
+from workitems.store import ANCESTORS
 
 #: What the list view carries at most; the rest comes with the stored reading.
 MOST_RECIPIENTS, MOST_ATTACHMENTS = 50, 50
@@ -79,14 +80,15 @@ def publication(versions: Sequence[Version], raws: Sequence[str], *, reason: str
         ][:MOST_ATTACHMENTS],
     }
     key = identity.message_key(own) if own else ""
+    references = tuple(identity.message_key(each) for each in found.get("references", ()))
     reading = {name: found[name] for name in READING} | {
         "attachments": attachments,
         "flags": flags,
         "reason": reason,
         "message_key": key,
+        "reference_keys": references[:ANCESTORS],
         "schema": SCHEMA,
     }
-    references = tuple(identity.message_key(each) for each in found.get("references", ()))
     status = "done" if sent else "new"
     return Publication(
         machine, reading, best.result.attachments, tuple(raws), key, references, quarantined=failed, status=status

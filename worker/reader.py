@@ -265,6 +265,8 @@ class Reader:
         )
         failpoint.reach("published")
         log.debug("published", item=waiting.id, outcome=published.outcome)
+        if published.outcome == "gone":  # removed while we read it: what we stored must not stay
+            await self._served(lambda: self._mailstore.remove(waiting.id))
         if published.outcome == "stale" and waiting.entry:
             # A version of this mail that came meanwhile was faster, and our reading has covered its reading.
             await self._publish(replace(waiting, entry=""), await self._read(waiting))

@@ -98,9 +98,9 @@ async def forget_erased(redis: Client) -> int:
         return 0
     first = Event.decode(*oldest[0])
     at = first.prev if first.cursor.n == 1 else _before(first.cursor)
-    while at in known:  # those right before the oldest event still lead to it
+    while at is not None and at in known:  # those right before the oldest event still lead to it
         prev = known.pop(at)
-        at = Cursor.parse(prev) if at and at.n == 1 else _before(at)
+        at = Cursor.parse(prev) if at.n == 1 else _before(at)
     stale = [str(place) for place in known if place and place < first.cursor]
     with available():
         for start in range(0, len(stale), BATCH):

@@ -218,6 +218,7 @@ class Intake:
     async def repair(self, *, older_than: float = 0.0) -> AsyncIterator[int]:
         """Put stored mail again that neither waits, nor was read, nor was removed; yields how many, folder by folder.
 
+        Files of what was removed are taken away.
         After a crash between store and put (then only mail stored *older_than* seconds ago, since a put may be under
         way), or when Redis came back with less than it had.
         """
@@ -225,23 +226,25 @@ class Intake:
             sidecars = await self._store.stored(shard, older_than=older_than)
             lost = [sidecar for start in range(0, len(sidecars), _COMPARED)
                     for sidecar in await self._unknown(sidecars[start : start + _COMPARED])]  # fmt: skip
+            count = 0
             for sidecar in lost:
                 # The checkpoint stays: another mail may have moved it past this one.
-                await self._record(sidecar, moves=False)
-            yield len(lost)
+                outcome = await self._record(sidecar, moves=False)
+                if outcome == "gone":
+                    await self._store.remove(sidecar.id)
+                count += outcome != "gone"
+            yield count
 
     async def _unknown(self, sidecars: list[Sidecar]) -> list[Sidecar]:
         with available():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for sidecar in sidecars:
-                    pipe.exists(keys.gone(sidecar.id))
                     pipe.hget(keys.item(sidecar.id), "raws")
                     pipe.hget(keys.attempts(sidecar.id), "raws")
                 known: list[Any] = await pipe.execute()
-        facts = zip(known[::3], known[1::3], known[2::3], strict=True)
         return [
-            sidecar for sidecar, (gone, *raws) in zip(sidecars, facts, strict=True)
-            if not gone and not any(sidecar.raw.encode() in (known or b"").split(b",") for known in raws)
+            sidecar for sidecar, *raws in zip(sidecars, known[::2], known[1::2], strict=True)
+            if not any(sidecar.raw.encode() in (known or b"").split(b",") for known in raws)
         ]  # fmt: skip
 
     async def put_file(self, path: Path, origin: Origin, *, head: bytes, fingerprint: str) -> Receipt:

@@ -22,7 +22,7 @@ _list_page = Script("feed.lua", "list.lua")
 _AGAIN = 20
 
 #: Message-IDs of ancestors that are remembered for threads.
-_ANCESTORS = 20
+ANCESTORS = 20
 
 #: Characters of an assignee's name.
 LONGEST_NAME = 64
@@ -107,7 +107,7 @@ class Store:
                 item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
                 int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
                 known.version if known else "", known.reading if known else "", who,
-                status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:_ANCESTORS],
+                status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:ANCESTORS],
             ]  # fmt: skip
             answer = await _publish(self._redis, keys.FEED, arguments)
             outcome = answer[0].decode()

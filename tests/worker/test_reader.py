@@ -98,7 +98,7 @@ async def test_a_mail_is_read_published_and_acknowledged(room: Room) -> None:
     assert reading["evidence"]["policy_number"]["raw"] == "AB-12345"
     assert set(reading) == {
         "subject", "from_email", "from_name", "to", "cc", "date", "text", "html", "fields", "evidence",
-        "attachments", "kind", "flags", "reason", "message_key", "schema",
+        "attachments", "kind", "flags", "reason", "message_key", "reference_keys", "schema",
     }  # fmt: skip
 
 
@@ -264,3 +264,17 @@ async def test_a_full_disk_is_waited_for(room: Room, monkeypatch: pytest.MonkeyP
     async with room.reader():
         await room.machine(item)
     assert not await room.redis.exists(keys.attempts(item))
+
+
+async def test_a_mail_that_is_removed_while_it_is_read_leaves_nothing_on_the_disk(room: Room) -> None:
+    item = await room.put(letter(1))
+    await room.redis.set(keys.gone(item), "{}")
+
+    async def done() -> bool:
+        return not await room.intake.waiting() and not await room.mailstore.stored(shard)
+
+    (shard,) = await room.mailstore.shards()
+    async with room.reader():
+        await until(done)
+    assert not list(shard.iterdir())
+    assert not await room.redis.exists(keys.item(item))

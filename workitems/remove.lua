@@ -1,0 +1,51 @@
+-- Remove an item for good: the feed is told first, then all that Redis holds of it goes, and a tombstone stays.
+local id, tombstone, cap = ARGV[1], ARGV[2], ARGV[3]
+local closed_by = ARGV[4]  -- ms: only when it was closed by then and nothing of it waits to be read; '': in any case
+local always = ARGV[5]  -- '1': leave a tombstone also for what is not known here
+-- ARGV[6] and on: keys of the Message-IDs of the mail and of those it answers
+local key, waits = P .. 'item:' .. id, P .. 'attempts:' .. id
+
+local now = redis.call('HMGET', key, 'mailbox', 'status', 'submission', 'reference', 'places')
+local waiting = redis.call('EXISTS', waits) == 1
+if closed_by ~= '' then
+  local since = redis.call('ZSCORE', P .. 'closed', id)
+  if waiting or not since or tonumber(since) > tonumber(closed_by) then return { 'kept' } end
+end
+if not now[1] and not waiting then
+  if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then return { 'gone' } end
+  if always ~= '1' then return { 'missing' } end
+end
+
+local feed_id = ''
+if now[1] then
+  feed_id = append(next_place(), id, '{"event":"workitem_removed","data":{"id":"' .. id .. '","mailbox":"' .. now[1] ..
+    '","submission_id":"' .. now[3] .. '","submission_ref":"' .. now[4] .. '"}}', now[1], now[2], now[2], cap)
+end
+redis.call('SET', P .. 'gone:' .. id, tombstone, 'NX')
+redis.call('ZADD', P .. 'removing', 'NX', milliseconds(), id)
+redis.call('HSETNX', P .. 'retention', 'removed', milliseconds())
+redis.call('DEL', key, waits, P .. 'history:' .. id)
+redis.call('ZREM', P .. 'quarantine', id)
+redis.call('ZREM', P .. 'closed', id)
+if not now[1] then return { 'removed', feed_id } end
+
+local mailbox, status, submission = now[1], now[2], now[3]
+for _, set in ipairs({ 'items', 'items:' .. mailbox, 'items:' .. status, 'items:' .. mailbox .. ':' .. status }) do
+  redis.call('ZREM', P .. set, id)
+end
+for place in string.gmatch(now[5] or '', '[^\n]+') do redis.call('ZREM', P .. 'after:' .. mailbox, place) end
+local group = P .. 'submission:' .. submission
+redis.call('ZREM', group .. ':items', id)
+local last = redis.call('HINCRBY', group, 'items', -1) <= 0
+if last then redis.call('DEL', group, group .. ':items') end
+for i = 6, #ARGV do
+  local message, left = P .. 'messageid:' .. ARGV[i], {}
+  for other in string.gmatch(redis.call('HGET', message, 'items') or '', '[^,]+') do
+    if other ~= id then left[#left + 1] = other end
+  end
+  if #left > 0 then redis.call('HSET', message, 'items', table.concat(left, ',')) else redis.call('HDEL', message, 'items') end
+  if last and redis.call('HGET', message, 'submission:' .. mailbox) == submission then
+    redis.call('HDEL', message, 'submission:' .. mailbox)
+  end
+end
+return { 'removed', feed_id }
