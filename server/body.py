@@ -14,8 +14,7 @@ MOST_MARKS = 2_000_000
 
 def read_object(raw: bytes, accepted: frozenset[str]) -> dict[str, Any]:
     """The object in *raw*. Raises InvalidChangeError for what is no JSON object or has other names than *accepted*."""
-    # Counted within 20 ms; a quoted quote stands in a text, and such texts may be long.
-    if sum(map(raw.count, (b"[", b"{", b",", b'"'))) - raw.count(b'\\"') > MOST_MARKS:
+    if marks(raw) > MOST_MARKS:
         raise InvalidChangeError(f"a body of at most {MOST_MARKS:,} values, with their marks and commas, is accepted")
     try:
         value = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
@@ -29,6 +28,12 @@ def read_object(raw: bytes, accepted: frozenset[str]) -> dict[str, Any]:
         if name not in accepted:
             raise InvalidChangeError(f"no such name; accepted: {', '.join(sorted(accepted))}", name[:64])
     return value
+
+
+def marks(raw: bytes) -> int:
+    """How many marks of JSON stand in *raw*, counted within 20 ms."""
+    # A quoted quote stands in a text, and such texts may be long.
+    return sum(map(raw.count, (b"[", b"{", b",", b'"'))) - raw.count(b'\\"')
 
 
 def text(value: Any, field: str, *, most: int) -> str:

@@ -1,18 +1,26 @@
-"""A mail out of JSON: bytes in RFC 5322 form, so that posted mail goes the same way as fetched mail.
+"""A mail out of what was posted: bytes in RFC 5322 form, so that posted mail goes the same way as fetched mail.
 
-Pure: the same letter gives the same bytes, and so the same item.
+Pure, but for the function that takes the bytes: the same parts give the same bytes, and so the same item. Contents are
+asked for in pieces and written as they come, so that no mail is held whole.
 """
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from server.headers import mailbox, parameter, structured, unstructured
 
 #: Fields that describe the body that a gateway had, not the one that is composed here.
-_BODY_FIELDS = ("mime-version", "content-")
+BODY_FIELDS = ("mime-version", "content-")
+
+#: Gives octets in pieces of any length, each time from the first one on.
+Octets = Callable[[], Iterable[bytes]]
+
+#: Takes the next bytes of a mail.
+Write = Callable[[bytes], object]
 
 #: A line of base64 (RFC 2045 §6.8): 76 characters, 57 octets.
 _BASE64_LINE = re.compile(rb".{1,76}")
@@ -34,11 +42,21 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file: `content_type` is `type/subtype` with parameters or none."""
+    """A file: `content_type` is `type/subtype` with parameters or none; `content_id` that of a picture in the HTML."""
 
     filename: str
     content_type: str
-    content: bytes
+    content: Octets
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is to be read: `subtype` is plain or html, `charset` what its octets are said to be."""
+
+    subtype: str
+    content: Octets
+    charset: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +77,39 @@ class Letter:
 
 
 def compose(letter: Letter) -> bytes:
-    """The letter as a mail: what identifies it first, then other headers, then MIME (RFC 2045, 2046)."""
-    return _head(letter).encode("utf-8", "replace") + _body(letter)
+    """The letter as a mail, for those who have room for it."""
+    mail = BytesIO()
+    write_letter(letter, mail.write)
+    return mail.getvalue()
+
+
+def write_letter(letter: Letter, write: Write) -> None:
+    """The letter as a mail: what identifies it first, then other headers, then MIME."""
+    texts = [_read(subtype, text) for subtype, text in (("plain", letter.text), ("html", letter.html)) if text]
+    write_mail(_head(letter).encode("utf-8", "replace"), texts, letter.attachments, write)
+
+
+def write_mail(head: bytes, texts: Sequence[Text], attachments: Sequence[Attachment], write: Write) -> None:
+    """*head* (whole lines of header fields), then MIME (RFC 2045, 2046): one text or several as alternatives; with
+    files, the first part of a mixed one.
+    """
+    write(head + b"MIME-Version: 1.0\r\n")
+    texts = texts or [_read("plain", "")]
+    if not attachments:
+        _write_texts(texts, write)
+        return
+    boundary = _boundary("mixed", texts, attachments)
+    write(_multipart("mixed", boundary) + b"--" + boundary + b"\r\n")
+    _write_texts(texts, write)
+    for attachment in attachments:
+        write(b"\r\n--" + boundary + b"\r\n")
+        _write_file(attachment, write)
+    write(b"\r\n--" + boundary + b"--\r\n")
+
+
+def _read(subtype: str, text: str) -> Text:
+    octets = _LINE_END.sub("\r\n", text).encode("utf-8", "replace")
+    return Text(subtype, lambda: [octets])
 
 
 def _head(letter: Letter) -> str:
@@ -70,9 +119,9 @@ def _head(letter: Letter) -> str:
     parts += [unstructured("Subject", letter.subject)] if letter.subject else []
     own = {"message-id", "date", "from", "to", "cc", "bcc"} | ({"subject"} if letter.subject else set())
     for name, value in letter.headers:
-        if name.lower() not in own and not name.lower().startswith(_BODY_FIELDS):
+        if name.lower() not in own and not name.lower().startswith(BODY_FIELDS):
             parts.append(structured(name, value) if value.isascii() else unstructured(name, value))
-    return "".join(parts) + "MIME-Version: 1.0\r\n"
+    return "".join(parts)
 
 
 def _addresses(name: str, addresses: tuple[Address, ...]) -> str:
@@ -81,47 +130,72 @@ def _addresses(name: str, addresses: tuple[Address, ...]) -> str:
     return f"{name}: " + ",\r\n ".join(mailbox(a.name, a.address, len(name) + 2) for a in addresses) + "\r\n"
 
 
-def _body(letter: Letter) -> bytes:
-    """text, html or both as alternatives; with files, the first part of a mixed one."""
-    texts = [_text("plain", letter.text)] if letter.text or not letter.html else []
-    texts += [_text("html", letter.html)] if letter.html else []
-    content = texts[0] if len(texts) == 1 else _multipart("alternative", texts)
-    if not letter.attachments:
-        return content
-    return _multipart("mixed", [content, *(_file(attachment) for attachment in letter.attachments)])
+def _write_texts(texts: Sequence[Text], write: Write) -> None:
+    if len(texts) == 1:
+        _write_text(texts[0], write)
+        return
+    boundary = _boundary("alternative", texts, ())
+    write(_multipart("alternative", boundary))
+    for text in texts:
+        write(b"--" + boundary + b"\r\n")
+        _write_text(text, write)
+    write(b"--" + boundary + b"--\r\n")
 
 
-def _text(subtype: str, text: str) -> bytes:
-    octets = _LINE_END.sub("\r\n", text).encode("utf-8", "replace")
-    head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    return head.encode() + b"".join(_base64_lines(octets))
+def _write_text(text: Text, write: Write) -> None:
+    write(f"Content-Type: text/{text.subtype}; charset={text.charset}\r\n".encode())
+    _write_base64(text.content, write)
 
 
-def _file(attachment: Attachment) -> bytes:
+def _write_file(attachment: Attachment, write: Write) -> None:
     kind = attachment.content_type
-    head = "Content-Disposition: attachment" + parameter("filename", attachment.filename) + "\r\n"
-    if kind.startswith("message/"):  # may not be encoded (RFC 2046 §5.2)
-        head += f"Content-Type: {kind}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-        return head.encode() + attachment.content + b"\r\n"
     if kind.startswith("multipart/"):  # its parts are not ours to vouch for
         kind = "application/octet-stream"
-    head += f"Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    return head.encode() + b"".join(_base64_lines(attachment.content))
+    disposition = "inline" if attachment.content_id else "attachment"
+    head = f"Content-Disposition: {disposition}" + parameter("filename", attachment.filename) + "\r\n"
+    head += f"Content-ID: <{attachment.content_id}>\r\n" if attachment.content_id else ""
+    write(f"{head}Content-Type: {kind}\r\n".encode())
+    if not kind.startswith("message/"):
+        _write_base64(attachment.content, write)
+        return
+    write(b"Content-Transfer-Encoding: 8bit\r\n\r\n")  # may not be encoded (RFC 2046 §5.2)
+    for piece in attachment.content():
+        write(piece)
 
 
-def _multipart(subtype: str, parts: list[bytes]) -> bytes:
-    """The boundary is drawn from the parts themselves: the same each time, and nobody can have written it into one."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    boundary = f"=_{digest.hexdigest()[:40]}"
-    head = f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n\r\n'
-    line = b"--" + boundary.encode()
-    body = b"".join(b"".join((line, b"\r\n", part, b"\r\n")) for part in parts)
-    return b"".join((head.encode(), body, line, b"--\r\n"))
+def _multipart(subtype: str, boundary: bytes) -> bytes:
+    return f'Content-Type: multipart/{subtype};\r\n boundary="'.encode() + boundary + b'"\r\n\r\n'
 
 
-def _base64_lines(octets: bytes) -> Iterator[bytes]:
-    for start in range(0, len(octets), _OCTETS):
-        encoded = base64.b64encode(octets[start : start + _OCTETS])
-        yield b"\r\n".join(_BASE64_LINE.findall(encoded)) + b"\r\n"
+def _boundary(subtype: str, texts: Sequence[Text], attachments: Sequence[Attachment]) -> bytes:
+    """Drawn from the parts themselves: the same each time, and nobody can have written it into one of them.
+
+    A file in base64 has no line that could be a boundary, so its name is enough.
+    """
+    digest = hashlib.sha256(subtype.encode())
+    pieces = [text.content for text in texts]
+    pieces += [file.content for file in attachments if file.content_type.startswith("message/")]
+    for octets in pieces:
+        for piece in octets():
+            digest.update(piece)
+    digest.update(repr([(file.filename, file.content_type) for file in attachments]).encode("utf-8", "replace"))
+    return b"=_" + digest.hexdigest()[:40].encode()
+
+
+def _write_base64(octets: Octets, write: Write) -> None:
+    write(b"Content-Transfer-Encoding: base64\r\n\r\n")
+    for block in _blocks(octets()):
+        write(b"\r\n".join(_BASE64_LINE.findall(base64.b64encode(block))) + b"\r\n")
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same octets in lengths of _OCTETS, the last one shorter."""
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        whole = len(rest) // _OCTETS * _OCTETS
+        for start in range(0, whole, _OCTETS):
+            yield rest[start : start + _OCTETS]
+        rest = rest[whole:]
+    if rest:
+        yield rest

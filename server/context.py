@@ -6,7 +6,9 @@ from server.auth import Auth
 from server.hub import Hub
 from server.limits import Limits
 from server.monitor import Monitor
+from server.posting import Desk
 from server.resume import Resume
+from server.sources.known import Sources
 from server.stats import Stats
 from workitems.intake import Intake
 from workitems.mailstore import MailStore
@@ -26,6 +28,8 @@ class Context:
     store: Store
     intake: Intake
     mailstore: MailStore
+    desk: Desk
+    sources: Sources
     hub: Hub
     resume: Resume
     stats: Stats

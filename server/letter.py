@@ -3,12 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
 from server.body import text, texts
-from server.compose import Address, Attachment, Letter
+from server.compose import Address, Attachment, Letter, Octets
 from workitems.errors import InvalidChangeError
 from workitems.item import Json
 
@@ -27,11 +27,12 @@ LONGEST_VALUE = 10_000
 LONGEST_TEXT = 2**31
 
 #: Characters of base64 that are decoded at a time; in between, other threads get their turn.
-_SLICE = 1024 * 1024
+_SLICE = 256 * 1024
 
 #: Characters of all headers together; identity is looked for in the first 256 KiB of a mail.
 LONGEST_HEADERS = 128 * 1024
 
+_BLANK = re.compile(r"\s")
 _BREAKING = re.compile(r"[\r\n\x00]")
 _ADDRESS = re.compile(r'[^\s<>()\[\],;:"\x00-\x1f\x7f@]{1,64}@[^\s<>()\[\],;:"\x00-\x1f\x7f@]{1,255}')
 _MESSAGE_ID = re.compile(r"<?([!-;=?-~]{1,250})>?", re.ASCII)
@@ -190,15 +191,20 @@ def _attachment(entry: Any, field: str) -> Attachment:
     kind = _line(entry.get("content_type"), f"{field}.content_type").strip() or "application/octet-stream"
     if not _CONTENT_TYPE.fullmatch(kind):
         raise InvalidChangeError("a type such as 'application/pdf' is accepted", f"{field}.content_type")
-    return Attachment(filename, kind.lower() if ";" not in kind else kind, _decoded(entry.get("content"), field))
+    return Attachment(filename, kind.lower() if ";" not in kind else kind, base64_octets(entry.get("content"), field))
 
 
-def _decoded(value: Any, field: str) -> bytes:
+def base64_octets(value: Any, field: str) -> Octets:
+    """The octets that *value* stands for; what is no base64 is refused when they are asked for."""
     if not isinstance(value, str):
         raise InvalidChangeError("the file's bytes in base64 are needed", f"{field}.content")
-    try:
-        compact = "".join(value.split())
-        slices = (compact[start : start + _SLICE] for start in range(0, len(compact), _SLICE))
-        return b"".join(base64.b64decode(part, validate=True) for part in slices)
-    except (binascii.Error, ValueError):
-        raise InvalidChangeError("this is no base64 (RFC 4648)", f"{field}.content") from None
+    compact = value if value.isascii() and not _BLANK.search(value) else "".join(value.split())
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            for start in range(0, len(compact), _SLICE):
+                yield base64.b64decode(compact[start : start + _SLICE], validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidChangeError("this is no base64 (RFC 4648)", f"{field}.content") from None
+
+    return pieces

@@ -19,12 +19,16 @@ from server.hub import Hub
 from server.limits import Limits
 from server.listener import Listener, raise_limit
 from server.monitor import Monitor
+from server.posting import Desk
 from server.resume import Resume
 from server.secret import signing_secret
+from server.sources.known import Sources
+from server.sources.pinned import PinnedHost
 from server.stats import Stats
 from server.subscriber import Subscriber
 from workitems import redis as redis_connection
 from workitems.errors import SettingsError
+from workitems.incoming import Spool
 from workitems.intake import Intake
 from workitems.log import configure, get_logger
 from workitems.mailstore import MailStore
@@ -99,13 +103,18 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
     subscriber = Subscriber(hub, redis, blocking)
     process = os.environ.get("SUPERVISOR_PROCESS_NAME") or f"server-{os.getpid()}"
     people = People(redis)
+    spool = Spool(settings.mail)
+    stack.callback(spool.close)
     stack.callback(people.close)
+    intake = Intake(redis, mailstore, most=settings.intake.most)
     context = Context(
         settings=settings,
         process=process,
         redis=redis,
         store=Store(redis, history=settings.stream.history),
-        intake=Intake(redis, mailstore, most=settings.intake.most),
+        intake=intake,
+        desk=Desk(spool, intake, most=settings.intake.most, largest=settings.intake.largest),
+        sources=Sources(settings.sources, redis, PinnedHost()),
         mailstore=mailstore,
         hub=hub,
         resume=Resume(hub, redis),

@@ -119,6 +119,10 @@ PATHS: Json = {
         "Post a mail", "intake", {202: _json("It is safe and waits to be read.", "Receipt")}, (413, 415, 422),
         parameters=[_query("mailbox", "The mailbox to file it under.")],
         requestBody=_body(json="Letter", mail=None))},
+    "/api/email/intake/{source}": {"parameters": [_path("source")], "post": _operation(
+        "For a service of the settings that posts mail in a form of its own and proves itself in its own way", None,
+        {200: _json("It is safe and waits to be read; or there was nothing to keep.", "Received"),
+         406: _json("For Mailgun: trying again cannot help.", "Error")}, (401, 403, 404, 413, 415, 422, 503))},
     "/api/test/workitem": {"post": _operation(
         "Make a test item, where the settings allow it", "test", {201: _json("The item.", "Item")}, (413, 422),
         requestBody=_body(required=False, json="TestItem"))},

@@ -144,6 +144,7 @@ SCHEMAS: Json = {
         },
         *("at", "mailboxes", "intake"),
     ),
+    "Received": _object({"status": {"const": "success"}, "workitem_id": _TEXT, "duplicate": _YES}, "status"),
     "Session": _object(
         {"name": _TEXT, "role": _TEXT, "scopes": _TEXTS, "via": _TEXT, "test_items": _YES, "xsrf": _TEXT},
         *("name", "role", "scopes", "via", "test_items", "xsrf"),

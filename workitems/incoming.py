@@ -112,7 +112,8 @@ class Spool:
 
     def forget(self, draft: Draft) -> None:
         """Discard without waiting for it: for whoever learns of a broken connection."""
-        self._threads.submit(draft.discard)
+        with suppress(RuntimeError):  # closed already: the next process sweeps
+            self._threads.submit(draft.discard)
 
     def path(self) -> Path:
         """A name for a file of one's own here."""
@@ -137,3 +138,15 @@ def sweep(folder: Path) -> int:
     if count:
         log.info("half written mail of ended processes was removed", files=count)
     return count
+
+
+def survey(path: Path) -> Arrived:
+    """The mail in a file that another process wrote; returns when its bytes are on the disk. Raises OSError."""
+    head, digest, size = bytearray(), hashlib.sha256(), 0
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while piece := file.read(HEADER_LIMIT):
+            head += piece[: HEADER_LIMIT - len(head)]
+            digest.update(piece)
+            size += len(piece)
+    return Arrived(path, size, bytes(head), digest.hexdigest()[:32])

@@ -100,7 +100,7 @@ def _decoded(value: bytes) -> list[str]:
 
 @given(NASTY, NASTY)
 def test_no_line_of_a_head_is_longer_than_the_standard_allows(subject: str, name: str) -> None:
-    attachment = Attachment(name or "x", "text/plain", b"")
+    attachment = Attachment(name or "x", "text/plain", lambda: [b""])
     letter = Letter(FRESH, Address(name, "ada@example.com"), subject=subject, text="x", attachments=(attachment,))
     octets = compose(letter)
     head = octets.partition(b"\r\n\r\n")[0]

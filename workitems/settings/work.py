@@ -50,8 +50,9 @@ class SourceSettings(Section):
     user: str = "tubepost"
     #: ses: the SNS topics that are believed, as ARNs.
     topics: tuple[str, ...] = ()
-    #: Seconds by which a signature's time may differ from ours.
-    window: float = Field(300.0, ge=10, le=86400)
+    #: mailgun and ses: seconds for which a signature is good. None: as long as its service tries again, 8 hours and 1
+    #: hour, and a bit more. A replay is no danger meanwhile: a token is good for one mail, and a mail comes in once.
+    window: float | None = Field(None, ge=10, le=86400)
 
     @after_all(mode="after")
     def _can_prove_itself(self) -> "SourceSettings":
@@ -61,6 +62,10 @@ class SourceSettings(Section):
         elif (self.secret is None) == (self.secret_file is None) or self.topics:
             raise ValueError("set exactly one of secret and secret_file; topics are for ses")
         return self
+
+    def good_for(self) -> float:
+        """Seconds for which a signature is good."""
+        return self.window or {"mailgun": 9 * 3600.0}.get(self.kind, 3900.0)
 
     def password(self) -> str:
         """The secret that is shared with the service. SettingsError when its file cannot be read."""

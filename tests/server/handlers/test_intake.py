@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from server.context import Context
-from server.handlers import intake as module
-from server.handlers.intake import AT_ONCE, IntakeHandler
+from server.handlers import post as module
+from server.posting import AT_ONCE
 from tests.server.conftest import TOKEN, make_settings
 from tests.server.handlers.conftest import Call, body, error
 from workitems.errors import IntakeFullError, StoreUnavailableError
@@ -140,7 +140,7 @@ async def test_a_mail_of_the_largest_size_is_taken_and_one_byte_more_is_not(call
     response = await call("POST", PATH, body=head + b"x" * (LARGEST - len(head) + 1), headers=MAIL)
     assert error(response) == (413, "too_large", None)
     assert str(LARGEST)[:3] in body(response)["error"]["message"]
-    assert IntakeHandler.held == 0
+    assert context.desk.known.taken == 0
 
 
 async def test_a_letter_that_grows_too_large_when_composed_is_refused(call: Call) -> None:
@@ -219,7 +219,7 @@ async def test_a_refusal_does_not_hold_the_connection_for_ever(
 
 
 async def test_only_so_many_bodies_are_held_at_once_and_all_are_let_go(
-    call: Call, http_server_port: Any, http_server: Any
+    call: Call, context: Context, http_server_port: Any, http_server: Any
 ) -> None:
     started = []
     for _ in range(AT_ONCE):
@@ -228,7 +228,7 @@ async def test_only_so_many_bodies_are_held_at_once_and_all_are_let_go(
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\nx".encode())
         started.append(writer)
     async with asyncio.timeout(10):
-        while IntakeHandler.held < AT_ONCE * LARGEST:
+        while context.desk.known.taken < AT_ONCE * LARGEST:
             await asyncio.sleep(0.01)
     refused = await call("POST", PATH, body=RAW, headers=MAIL)
     assert error(refused) == (503, "busy", None)
@@ -236,7 +236,7 @@ async def test_only_so_many_bodies_are_held_at_once_and_all_are_let_go(
     for writer in started:
         writer.close()
     async with asyncio.timeout(10):
-        while IntakeHandler.held:
+        while context.desk.known.taken:
             await asyncio.sleep(0.01)
     assert (await call("POST", PATH, body=RAW, headers=MAIL)).code == 202
 

@@ -1,0 +1,187 @@
+"""A posted form, read from a file into a file: its values are never held whole (RFC 7578, URL-encoded forms)."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, QuerystringParser, parse_options_header
+
+from workitems.errors import InvalidChangeError
+
+# It would write pieces of what strangers post to the log.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
+#: Fields of a form; Mailgun sends one for each header beside its own.
+MOST_FIELDS = 1_000
+
+#: Bytes of the head of a part, names included: file names may be long.
+LONGEST_HEAD = 16 * 1024
+
+#: Bytes that are read and parsed at a time.
+_PIECE = 64 * 1024
+
+_KINDS = {b"multipart/form-data", b"application/x-www-form-urlencoded"}
+
+#: An escape that the next piece may complete.
+_CUT = re.compile(rb"%[0-9A-Fa-f]?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value of a form: where it lies among the values. `filename` is None for what is no file; may be ''."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    start: int
+    size: int
+
+
+class Form:
+    """The fields of a form in their order; a name may come again."""
+
+    def __init__(self, values: BinaryIO) -> None:
+        self.fields: list[Field] = []
+        self._values = values
+
+    def field(self, name: str) -> Field | None:
+        """The first field of that name."""
+        return next((field for field in self.fields if field.name == name), None)
+
+    def octets(self, field: Field) -> Iterator[bytes]:
+        """A field's value in pieces."""
+        place, end = field.start, field.start + field.size
+        while place < end:
+            self._values.seek(place)
+            piece = self._values.read(min(_PIECE, end - place))
+            if not piece:
+                raise OSError(0, "a form's values are shorter than they were")
+            place += len(piece)
+            yield piece
+
+    def value(self, name: str, *, most: int) -> bytes:
+        """The first *most* bytes of the first field of that name; absent is b''."""
+        field = self.field(name)
+        if field is None:
+            return b""
+        self._values.seek(field.start)
+        return self._values.read(min(most, field.size))
+
+    def text(self, name: str, *, most: int = 10_000) -> str:
+        """The same as UTF-8, what is none replaced."""
+        return self.value(name, most=most).decode("utf-8", "replace")
+
+
+def is_form(content_type: str) -> bool:
+    """Whether `read_form` understands this Content-Type."""
+    return parse_options_header(content_type)[0] in _KINDS
+
+
+def read_form(content_type: str, body: BinaryIO, values: BinaryIO) -> Form:
+    """Take *body* apart; what its fields hold is written to *values*. Raises InvalidChangeError, OSError."""
+    kind, parameters = parse_options_header(content_type)
+    reading = _Reading(values)
+    try:
+        if kind == b"application/x-www-form-urlencoded":
+            _read_urlencoded(reading, body)
+        else:
+            _read_multipart(reading, body, parameters.get(b"boundary", b""))
+    except FormParserError:
+        raise InvalidChangeError("the body is no form of the type that its head says") from None
+    return reading.form
+
+
+class _Reading:
+    """What the parsers' callbacks fill."""
+
+    def __init__(self, values: BinaryIO) -> None:
+        self.form = Form(values)
+        self.ended = False
+        self._values = values
+        self._size = 0
+        self.begin()
+
+    def begin(self) -> None:
+        if len(self.form.fields) >= MOST_FIELDS:
+            raise InvalidChangeError(f"a form of at most {MOST_FIELDS:,} fields is accepted")
+        self._start = self._size
+        self._name, self._header = bytearray(), bytearray()
+        self._heads: dict[bytes, bytes] = {}
+        self._escape = b""
+
+    def name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+        if len(self._name) > LONGEST_HEAD:
+            raise InvalidChangeError(f"names of at most {LONGEST_HEAD:,} bytes are accepted")
+
+    def value(self, data: bytes, start: int, end: int) -> None:
+        self._write(data[start:end])
+
+    def escaped(self, data: bytes, start: int, end: int) -> None:
+        piece = self._escape + data[start:end]
+        cut = _CUT.search(piece)
+        self._escape = cut[0] if cut else b""
+        self._write(unquote_to_bytes(piece[: len(piece) - len(self._escape)].replace(b"+", b" ")))
+
+    def header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def header_end(self) -> None:
+        self._heads[bytes(self._name).lower()] = bytes(self._header)
+        self._name, self._header = bytearray(), bytearray()
+
+    def field_end(self) -> None:
+        """The end of a URL-encoded field."""
+        self._write(self._escape)
+        self._add(unquote_to_bytes(bytes(self._name).replace(b"+", b" ")), None, b"")
+
+    def part_end(self) -> None:
+        """The end of a part of a multipart form."""
+        _, options = parse_options_header(self._heads.get(b"content-disposition"))
+        self._add(options.get(b"name", b""), options.get(b"filename"), self._heads.get(b"content-type", b""))
+
+    def end(self) -> None:
+        self.ended = True
+
+    def _write(self, octets: bytes) -> None:
+        self._values.write(octets)
+        self._size += len(octets)
+
+    def _add(self, name: bytes, filename: bytes | None, kind: bytes) -> None:
+        shown = None if filename is None else filename.decode("utf-8", "replace")
+        size = self._size - self._start
+        field = Field(name.decode("utf-8", "replace"), shown, kind.decode("latin-1"), self._start, size)
+        self.form.fields.append(field)
+
+
+def _read_urlencoded(reading: _Reading, body: BinaryIO) -> None:
+    parser = QuerystringParser({
+        "on_field_start": reading.begin, "on_field_name": reading.name,
+        "on_field_data": reading.escaped, "on_field_end": reading.field_end,
+    })  # fmt: skip
+    separators = 0
+    for piece in iter(partial(body.read, _PIECE), b""):
+        separators += piece.count(b"&")  # those with nothing between them would keep the parser busy unseen
+        if separators > MOST_FIELDS:
+            raise InvalidChangeError(f"a form of at most {MOST_FIELDS:,} fields is accepted")
+        parser.write(piece)
+    parser.finalize()
+
+
+def _read_multipart(reading: _Reading, body: BinaryIO, boundary: bytes) -> None:
+    if not boundary:
+        raise InvalidChangeError("multipart/form-data with a boundary is accepted")
+    parser = MultipartParser(boundary, {
+        "on_part_begin": reading.begin, "on_part_data": reading.value, "on_part_end": reading.part_end,
+        "on_header_field": reading.name, "on_header_value": reading.header, "on_header_end": reading.header_end,
+        "on_end": reading.end,
+    }, max_header_count=16, max_header_size=LONGEST_HEAD)  # fmt: skip
+    for piece in iter(partial(body.read, _PIECE), b""):
+        parser.write(piece)
+    if not reading.ended:
+        raise InvalidChangeError("the form ends before its last part does")

@@ -1,0 +1,115 @@
+"""Amazon SNS over HTTP: the envelope of a message, and what it is signed with.
+
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
+"""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from workitems.errors import InvalidChangeError
+
+NOTIFICATION, SUBSCRIPTION, UNSUBSCRIPTION = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
+
+#: What is signed, in this order; what a message does not have is passed over.
+_SIGNED = {
+    NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    SUBSCRIPTION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+_SIGNED[UNSUBSCRIPTION] = _SIGNED[SUBSCRIPTION]
+
+#: By signature version. SHA-1 is what version 1 is made with; what it signs is not a stranger's to choose freely, and
+#: topics can be set to version 2.
+_HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303
+
+#: The whole of a certificate's address: no user, no port, no query, nothing that two readers see differently.
+_CERTIFICATE = re.compile(
+    r"https://(sns\.([a-z0-9-]{1,40})\.amazonaws\.com(?:\.cn)?)/SimpleNotificationService-[0-9a-f]{8,64}\.pem",
+    re.ASCII,
+)
+_TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:([a-z0-9-]{1,40}):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An SNS message that has the form of one; nothing in it is to be believed before `verify`."""
+
+    type: str
+    topic: str
+    text: str
+    at: datetime
+    host: str
+    certificate_url: str
+    token: str
+    signed: bytes
+    signature: bytes
+    version: str
+
+
+class ForgedError(Exception):
+    """It does not come from SNS, or cannot be proved to; the message says what is wrong with it."""
+
+
+def read(raw: bytes) -> Message:
+    """Raises InvalidChangeError for what is no SNS message, ForgedError for one whose certificate is elsewhere."""
+    try:
+        body = json.loads(raw)
+        fields = {name: value for name, value in body.items() if isinstance(value, str)}
+        at = datetime.strptime(fields["Timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        signed = _canonical(fields)
+        signature = base64.b64decode(fields["Signature"], validate=True)
+        kind, topic, url, text = (fields[name] for name in ("Type", "TopicArn", "SigningCertURL", "Message"))
+    except (ValueError, KeyError, AttributeError, RecursionError, binascii.Error):
+        raise InvalidChangeError("the body is a message of Amazon SNS, without raw message delivery") from None
+    host = pinned_host(url, topic)
+    version = fields.get("SignatureVersion", "1")
+    return Message(kind, topic, text, at, host, url, fields.get("Token", ""), signed, signature, version)
+
+
+def pinned_host(url: str, topic: str) -> str:
+    """The host of a certificate's address, of which nothing is left open: SNS's own in the topic's region."""
+    found, arn = _CERTIFICATE.fullmatch(url), _TOPIC.fullmatch(topic)
+    if found is None or arn is None or found[2] != arn[1]:
+        raise ForgedError("its certificate is not at SNS in the region of its topic")
+    return found[1]
+
+
+def verify(message: Message, certificate: bytes) -> None:
+    """Raises ForgedError unless *message* was signed with the key of *certificate* (PEM) while that is valid."""
+    algorithm = _HASHES.get(message.version)
+    if algorithm is None:
+        raise ForgedError("its signature has a version other than 1 and 2")
+    try:
+        known = x509.load_pem_x509_certificate(certificate)
+        key = known.public_key()
+    except ValueError:
+        raise ForgedError("its certificate cannot be read") from None
+    if not known.not_valid_before_utc <= datetime.now(UTC) <= known.not_valid_after_utc:
+        raise ForgedError("its certificate is not valid now")
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < 2048:
+        raise ForgedError("its certificate holds no RSA key of 2048 bits or more")
+    try:
+        key.verify(message.signature, message.signed, padding.PKCS1v15(), algorithm)
+    except InvalidSignature:
+        raise ForgedError("its signature is wrong") from None
+
+
+def confirmation(message: Message) -> str:
+    """The address that confirms a subscription, made of what was checked and not taken from the message."""
+    if not re.fullmatch(r"[0-9A-Za-z]{1,1024}", message.token, re.ASCII):
+        raise ForgedError("its token has not the form of SNS's")
+    return f"https://{message.host}/?Action=ConfirmSubscription&TopicArn={message.topic}&Token={message.token}"
+
+
+def _canonical(fields: dict[str, Any]) -> bytes:
+    names = _SIGNED[fields["Type"]]
+    return "".join(f"{name}\n{fields[name]}\n" for name in names if name in fields).encode()
