@@ -15,6 +15,9 @@ from workitems.identity import HEADER_LIMIT
 #: Seconds to wait before what did not come is asked for again.
 AGAIN = (0.3, 1.0, 2.0)
 
+#: Mails, and bytes of mail, that are stored at once.
+HAND, HAND_BYTES = 16, 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
@@ -55,6 +58,18 @@ class Fetcher:
                 for batch in batches(group):
                     async for mail in self._whole(batch):
                         yield mail
+
+    async def hands(self, uids: Sequence[int]) -> AsyncIterator[list[Mail]]:
+        """The mails of *uids* in their order, as many at once as are stored at once."""
+        hand, size = list[Mail](), 0
+        async for mail in self.mails(uids):
+            hand.append(mail)
+            size += len(mail.raw or b"")
+            if len(hand) >= HAND or size >= HAND_BYTES:
+                yield hand
+                hand, size = [], 0
+        if hand:
+            yield hand
 
     def _is_oversized(self, summary: Summary) -> bool:
         return summary.size > self._largest or summary.uid in self._oversized

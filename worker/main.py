@@ -2,12 +2,12 @@
 
 Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
                                                           ├─ repair
-                                                          └─ a poller for each mailbox
+                                                          ├─ each mailbox: its lease ─ a poller for each folder
+                                                          └─ the report that we are alive
 """
 
 import asyncio
 import os
-import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine
@@ -17,32 +17,33 @@ from typing import Any
 
 import uvloop
 
-from worker.imap import Account
-from worker.oauth import tokens_of
-from worker.poller import Poller, Watch
+from worker.access import Access, Turns
+from worker.poller import Poller
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
 from worker.repairer import Repairer
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
+from worker.watch import Watch, watches
+from worker.watching import Beside, Watcher
 from workitems import log as logs
 from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError
 from workitems.intake import Intake
+from workitems.lease import Lease
 from workitems.mailbox import Mailbox
 from workitems.mailstore import MailStore
 from workitems.redis import Client, available, connect
 from workitems.settings import MailboxSettings, Settings
 from workitems.store import Store
-from workitems.tasks import end
+from workitems.tasks import end, not_cancelled
+from workitems.workers import REPORT, Report
 
 log = logs.get_logger("worker")
 
-#: Seconds over which the first connections to the mailboxes are spread, for each of them.
-STAGGER = 0.2
-
-#: Seconds that pollers and readers get to finish what is in hand. All of the stop stays below 10 s.
-POLLERS_STOP, READERS_STOP = 2.0, 3.0
+#: Seconds that pollers and readers get to finish what is in hand, that mailboxes get to be given back as well, and for
+#: the last word to Redis. All of the stop stays below 10 s.
+POLLERS_STOP, READERS_STOP, WATCHERS_STOP, LEAVE = 2.0, 3.0, 5.0, 0.5
 
 #: Started children that take the places of those that a mail ends: a start takes half a second and more.
 SPARES = 2
@@ -85,8 +86,8 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         parts.callback(mailstore.close)
         if not await _reached(redis, stop):
             return
-        intake = Intake(redis, mailstore, most=settings.intake.most)
-        store = Store(redis, history=settings.stream.history)
+        intake = Intake(redis, mailstore, most=settings.intake.most, after=dealt_with(settings))
+        store = Store(redis, history=settings.stream.history, settled=settled(settings))
         readings = await parts.enter_async_context(_children(settings, functions, stop))
         reader = Reader(
             intake, blocking, mailstore, store, readings, consumer=consumer,
@@ -94,11 +95,13 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         )  # fmt: skip
         await parts.enter_async_context(_reading(reader, crew))
         await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake).run()))
-        pollers = {
-            name: Poller(watch(name, mailbox, settings), Mailbox(redis, name), intake)
+        turns = Turns()
+        watchers = [
+            _watcher(name, mailbox, settings, redis, intake, consumer, turns)
             for name, mailbox in settings.mailboxes.items()
-        }
-        await parts.enter_async_context(_polling(pollers, crew))
+        ]
+        await parts.enter_async_context(_reporting(Report(redis, consumer, os.getpid()), watchers, crew))
+        await parts.enter_async_context(_watching(watchers, crew))
         if not stop.is_set():
             log.info("started")
         await stop.wait()
@@ -118,12 +121,17 @@ class Crew:
     @asynccontextmanager
     async def at_work(self, name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         """Run *work* beside the others until the block ends."""
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
+        task = self.begin(name, work)
         try:
             yield
         finally:
             await end(task)
+
+    def begin(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run *work* beside the others; the caller ends it."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
@@ -146,15 +154,38 @@ def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
 
 
 def watch(name: str, mailbox: MailboxSettings, settings: Settings) -> Watch:
-    """What the settings say about one mailbox; its password is read when it is needed, its tokens are made once."""
-    tokens = tokens_of(name, mailbox)
+    """The first folder of a mailbox."""
+    return watches(name, mailbox, settings)[0]
 
-    def account() -> Account:
-        ca_file = str(mailbox.ca_file) if mailbox.ca_file else None
-        password = "" if tokens else mailbox.secret()
-        return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, password, ca_file, tokens)
 
-    return Watch(name, account, mailbox.folder[0], mailbox.start, mailbox.poll, settings.intake.largest)
+def dealt_with(settings: Settings) -> dict[str, str]:
+    """Mailbox → when its mail is dealt with there; those that are left as they are are missing."""
+    return {name: mailbox.when for name, mailbox in settings.mailboxes.items() if mailbox.after != "leave"}
+
+
+def settled(settings: Settings) -> list[str]:
+    """Mailboxes whose mail is dealt with when its item is closed."""
+    return [name for name, when in dealt_with(settings).items() if when == "done"]
+
+
+def _watcher(
+    name: str,
+    mailbox: MailboxSettings,
+    settings: Settings,
+    redis: Client,
+    intake: Intake,
+    worker: str,
+    turns: Turns,
+) -> Watcher:
+    """One mailbox: its folders share lease and sign-in, and each has a connection of its own."""
+    lease = Lease(redis, name, worker, seconds=settings.worker.lease)
+    access = Access(turns)
+    pollers = [
+        Poller(watch, Mailbox(redis, name, watch.folder, lease), intake, access, worker=worker)
+        for watch in watches(name, mailbox, settings)
+    ]
+    beside: list[Beside] = []  # what else is done to this mailbox by who holds its lease
+    return Watcher(lease, pollers, beside)
 
 
 async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> Client:
@@ -223,14 +254,32 @@ async def _reading(reader: Reader, crew: Crew) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _polling(pollers: dict[str, Poller], crew: Crew) -> AsyncIterator[None]:
-    """All pollers at once, their first connections apart; they end together too."""
-    async with AsyncExitStack() as running:
-        for n, (name, poller) in enumerate(pollers.items()):
-            after = n * STAGGER * random.uniform(0.5, 1.5)  # noqa: S311  nothing secret
-            await running.enter_async_context(crew.at_work(f"poller {name}", poller.run(after)))
-        try:
-            yield
-        finally:
-            await asyncio.gather(*(poller.stop(POLLERS_STOP) for poller in pollers.values()))
-            log.info("pollers stopped", mailboxes=len(pollers))
+async def _watching(watchers: list[Watcher], crew: Crew) -> AsyncIterator[None]:
+    """All mailboxes at once; they end together too, each after what it has in hand."""
+    tasks = [crew.begin(f"mailbox {watcher.name}", watcher.run()) for watcher in watchers]
+    try:
+        yield
+    finally:
+        for watcher in watchers:
+            watcher.stop(POLLERS_STOP)
+        if tasks:
+            await asyncio.wait(tasks, timeout=WATCHERS_STOP)
+        await end(*tasks)
+        log.info("pollers stopped", mailboxes=len(watchers))
+
+
+@asynccontextmanager
+async def _reporting(report: Report, watchers: list[Watcher], crew: Crew) -> AsyncIterator[None]:
+    """Others see that this worker is alive, and what it does."""
+
+    async def write() -> None:
+        while not_cancelled():
+            with suppress(StoreUnavailableError):
+                await report.write(tuple(watcher.name for watcher in watchers if watcher.holds))
+            await asyncio.sleep(REPORT)
+
+    async with crew.at_work("report", write()):
+        yield
+    with suppress(StoreUnavailableError, TimeoutError):
+        async with asyncio.timeout(LEAVE):
+            await report.leave()

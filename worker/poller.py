@@ -1,109 +1,96 @@
-"""Watches one mailbox: every mail in it is put into the intake, in the order of UIDs; the mailbox is left as it is.
+"""Watches one folder: every mail in it is put into the intake, in the order of UIDs; the mailbox is left as it is.
 
 IDLE is a hint; a search from the checkpoint is the truth, after every wake-up and at least once a `poll`. While the
 intake, Redis or the disk cannot take mail, the poller waits: the mailbox is the buffer.
 """
 
 import asyncio
-import time
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
-from worker import baseline
-from worker.fetching import Fetcher, Mail
-from worker.imap import Account, Connection, Folder, ImapError, LoginRefusedError, connect
+from worker.access import Access
+from worker.fetching import Mail
+from worker.health import Health
+from worker.imap import ImapError, LoginRefusedError
+from worker.session import Session, checkpoint, open_session
 from worker.wanted import wanted
+from worker.watch import Watch as Watch
 from workitems import mailbox as state
 from workitems.backoff import delay
 from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError, TubepostError
 from workitems.intake import Intake, Origin
 from workitems.log import get_logger
-from workitems.mailbox import Checkpoint, Mailbox
-from workitems.tasks import not_cancelled
+from workitems.mailbox import Checkpoint, Mailbox, Progress
+from workitems.tasks import end, not_cancelled
 
 log = get_logger("poller")
 
-#: The longest wait in seconds between two tries to reach a mailbox, for one that refuses our login, and for the intake.
-RECONNECT, SIGN_IN, INTAKE = 60.0, 600.0, 15.0
+#: The longest wait in seconds between two tries to reach a mailbox, and for the intake.
+RECONNECT, INTAKE = 60.0, 15.0
 
-#: The shortest wait for one that refuses our login: servers lock those out who try often.
-SIGN_IN_BASE = 120.0
+#: The longest wait in seconds that a provider of access tokens may ask for.
+TOKENS = 600.0
+
+#: Seconds after which a connection was a good one: its end is no reason to wait longer than the last time.
+STEADY = 30.0
+
+#: The longest time in seconds between two round trips, however rarely a mailbox is to be polled.
+LONGEST_QUIET = 300.0
 
 #: UIDs whose sizes are asked for at once.
 CHUNK = 1000
 
-#: Mails, and bytes of mail, that are stored at once.
-HAND, HAND_BYTES = 16, 1 << 20
+#: Mails that lie there from which on it is told how far their taking has come.
+BACKLOG = 200
 
 #: Times that mail which is owed is asked for again, once a check, before it is given up.
 OWED_TRIES = 20
 
-#: Seconds for a goodbye.
-LOGOUT = 1.0
-
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What is watched: `poll` in seconds, `largest` in bytes; `signed` gives the account when it is needed."""
-
-    name: str
-    account: Callable[[], Account]
-    folder: str = "INBOX"
-    start: baseline.Start = "now"
-    poll: float = 60.0
-    largest: int = 50 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Session:
-    """An open mailbox."""
-
-    connection: Connection
-    folder: Folder
-    fetcher: Fetcher = field(init=False)
-    #: Whether the server has just said what there is.
-    told: bool = True
-
-
 class Poller:
-    """One mailbox. `run` goes on until `stop`."""
+    """One folder. `run` goes on until `stop`, or until the mailbox's lease is lost; then it may be run again."""
 
-    def __init__(self, watch: Watch, mailbox: Mailbox, intake: Intake) -> None:
+    def __init__(
+        self, watch: Watch, mailbox: Mailbox, intake: Intake, access: Access | None = None, *, worker: str = ""
+    ) -> None:
         self._watch = watch
         self._mailbox = mailbox
         self._intake = intake
+        self._access = access or Access()
+        self._health = Health(mailbox, worker=worker, quiet=min(watch.poll, LONGEST_QUIET))
         self._session: Session | None = None
+        self._last: Checkpoint | None = None
         self._oversized: set[int] = set()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._told: tuple[str, str] = ("", "")
-        self._told_at = 0.0
 
-    async def run(self, after: float = 0.0) -> None:
-        """Watch until cancelled or stopped, from *after* seconds on. Only a completed sync ends the back-off."""
+    async def run(self) -> None:
+        """Watch until stopped. Raises LeaseLostError. Only a whole round, or a long session, ends the back-off."""
         self._running = asyncio.current_task()
-        await self._pause(after)
         failures = 0
         while not self._stop.is_set() and not_cancelled():
             try:
                 await self.poll_once()
-                failures = 0
                 await self._wait()
+                failures = 0
                 continue
-            except LoginRefusedError as error:
-                await self._failed(state.NEEDS_SIGN_IN, error)
-                seconds = SIGN_IN_BASE + delay(failures, base=SIGN_IN_BASE / 4, cap=SIGN_IN - SIGN_IN_BASE)
+            except LeaseLostError:
+                raise
             except (TubepostError, OSError) as error:
-                await self._failed(state.FAILING, error)
-                seconds = delay(failures, cap=RECONNECT)
+                if self._stop.is_set():
+                    break
+                if self._session and self._session.age >= STEADY:
+                    failures = 0
+                seconds = await self._after(error, failures)
             except Exception:
-                log.exception("watching failed", mailbox=self._watch.name)
-                await self._tell(state.FAILING, "an error of the program; see its log")
+                log.exception("watching failed", mailbox=self._watch.name, folder=self._watch.folder)
+                await self._health.tell(state.FAILING, "an error of the program; see its log")
                 seconds = delay(failures, base=2.0, cap=RECONNECT)
             await self._drop()
             failures += 1
@@ -114,115 +101,84 @@ class Poller:
         self._stop.set()
         if self._running:
             await asyncio.wait([self._running], timeout=seconds)
-            self._running.cancel()
-            await asyncio.wait([self._running])
+            await end(self._running)
+            self._running = None
+            self._stop.clear()
+        self._health.rest()
         if session := self._session:
             self._session = None
-            try:
-                async with asyncio.timeout(LOGOUT):
-                    await session.connection.logout_and_close()
-            except TimeoutError:
-                await session.connection.close()
+            await session.end()
 
     async def poll_once(self) -> bool:
-        """Take what is new, connecting first where that is needed; True when there was some. Raises ImapError."""
+        """Take what is new, connecting first where that is needed; True when there was some.
+
+        Raises ImapError, LeaseLostError.
+        """
         session = self._session or await self._open()
-        checkpoint = await self._patiently(lambda: self._checkpoint(session))
+        self._last = known = await self._patiently(lambda: checkpoint(session, self._watch, self._mailbox, self._last))
         if not session.told:
             await session.connection.noop()  # a server may keep new mail to itself until it is asked for news
         session.told = False
-        taken = await self._settle_debts(session, checkpoint)
-        uids = await wanted(session.connection, checkpoint)
+        taken = await self._settle_debts(session, known)
+        uids = await wanted(session.connection, known)
         # All that was there may be older than the mailbox's start.
-        if checkpoint.since and not uids and checkpoint.uid < checkpoint.below - 1:
-            await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, checkpoint.below - 1))
-        for start in range(0, len(uids), CHUNK):
-            taken += await self._take(session, checkpoint, uids[start : start + CHUNK])
-        await self._tell(state.WATCHING)
+        if known.since and not uids and known.uid < known.below - 1:
+            await self._patiently(lambda: self._mailbox.advance(known.uidvalidity, known.below - 1))
+        taken += await self._take(session, known, uids)
+        await self._health.tell(state.WATCHING)
         return taken > 0
 
-    # --- connection and checkpoint ----------------------------------------------------------------------------------
-
     async def _open(self) -> Session:
-        if not self._told[0]:
-            await self._tell(state.CONNECTING)
-        connection = await connect(self._watch.account())
-        try:
-            session = Session(connection, await connection.select(self._watch.folder))
-        except BaseException:
-            await connection.close()
-            raise
-        session.fetcher = Fetcher(connection, self._watch.largest, self._oversized)
-        self._session = session
-        log.info("mailbox opened", mailbox=self._watch.name, messages=session.folder.exists)
-        return session
+        if not self._health.state:
+            await self._health.tell(state.CONNECTING)
+        self._session = await open_session(self._watch, self._access, self._oversized)
+        return self._session
 
     async def _drop(self) -> None:
         if session := self._session:
             self._session = None
             await session.connection.close()
 
-    async def _checkpoint(self, session: Session) -> Checkpoint:
-        """How far the mailbox was taken; decided now when it was never seen, or when its mail has new numbers."""
-        known, folder = await self._mailbox.checkpoint(), session.folder
-        if known and known.uidvalidity == folder.uidvalidity:
-            return known
-        following = folder.uidnext or max(await session.connection.search(1), default=0) + 1
-        if known is None:
-            fresh = baseline.first_sight(self._watch.start, folder, following, datetime.now(UTC).date())
-        else:
-            fresh = baseline.renumbered(known, folder, following)
-            self._oversized.clear()
-        await self._mailbox.begin(fresh)
-        log.info(
-            "mailbox seen for the first time" if known is None else "the mailbox numbers its mail anew",
-            mailbox=self._watch.name, uidvalidity=fresh.uidvalidity, after_uid=fresh.uid,
-        )  # fmt: skip
-        return fresh
-
     # --- mail -------------------------------------------------------------------------------------------------------
 
-    async def _take(self, session: Session, checkpoint: Checkpoint, uids: Sequence[int]) -> int:
+    async def _take(self, session: Session, known: Checkpoint, uids: Sequence[int]) -> int:
         """Put the mail of *uids* in their order; answers how many there were."""
-        taken, missing, hand = 0, list[int](), list[Mail]()
-        async for mail in session.fetcher.mails(uids):
-            if mail.missing:
-                missing.append(mail.uid)
-            if mail.raw is not None:
-                hand.append(mail)
-            if len(hand) >= HAND or sum(len(each.raw or b"") for each in hand) >= HAND_BYTES:
-                taken += await self._keep(hand, missing, checkpoint.uidvalidity)
-        taken += await self._keep(hand, missing, checkpoint.uidvalidity)
-        await self._patiently(lambda: self._mailbox.advance(checkpoint.uidvalidity, uids[-1]))
+        taken = 0
+        try:
+            for start in range(0, len(uids), CHUNK):
+                chunk = uids[start : start + CHUNK]
+                async for hand in session.fetcher.hands(chunk):
+                    taken += await self._keep(hand, known.uidvalidity)
+                    if len(uids) > BACKLOG:
+                        passed = start + bisect_right(chunk, hand[-1].uid)
+                        self._health.progress = Progress(passed, len(uids))
+                    await self._health.tell(state.WATCHING)
+                    if self._stop.is_set():
+                        return taken
+                await self._patiently(partial(self._mailbox.advance, known.uidvalidity, chunk[-1]))
+        finally:
+            self._health.progress = None
         return taken
 
-    async def _keep(self, hand: list[Mail], missing: list[int], uidvalidity: int) -> int:
-        """Put *hand* and empty both; what is *missing* is remembered first: a put moves the checkpoint past it."""
+    async def _keep(self, hand: Sequence[Mail], uidvalidity: int) -> int:
+        """Put *hand*; what is missing of it is remembered first, since a put moves the checkpoint past it."""
+        missing = [mail.uid for mail in hand if mail.missing]
         if missing:
             await self._owe(missing)
-            missing.clear()
-        taken = await self._put(hand, uidvalidity)
-        hand.clear()
-        return taken
+        return await self._put([mail for mail in hand if mail.raw is not None], uidvalidity)
 
     async def _put(self, mails: Sequence[Mail], uidvalidity: int) -> int:
         """Put *mails* in their order; how many they are."""
-        pairs = [(mail.raw or b"", self._origin(mail, uidvalidity)) for mail in mails]
-        for mail, receipt in zip(mails, await self._patiently(lambda: self._intake.put_all(pairs)), strict=True):
+
+        def pairs() -> list[tuple[bytes, Origin]]:
+            # Made for each try: the lease may have been taken anew in between.
+            token = self._mailbox.token
+            return [(mail.raw or b"", origin(self._watch, mail, uidvalidity, token=token)) for mail in mails]
+
+        receipts = await self._patiently(lambda: self._intake.put_all(pairs()))
+        for mail, receipt in zip(mails, receipts, strict=True):
             log.debug("put", mailbox=self._watch.name, uid=mail.uid, item=receipt.id, outcome=receipt.outcome)
         return len(mails)
-
-    def _origin(self, mail: Mail, uidvalidity: int) -> Origin:
-        return Origin(
-            mailbox=self._watch.name,
-            arrived=mail.arrived or datetime.now(UTC),
-            source="imap",
-            size=mail.size,
-            oversized=mail.oversized,
-            folder=self._watch.folder,
-            uidvalidity=uidvalidity,
-            uid=mail.uid,
-        )
 
     async def _owe(self, missing: Sequence[int]) -> None:
         """Remember mail that is listed and cannot be had. ImapError when it is so much that the server must be ill."""
@@ -233,7 +189,7 @@ class Poller:
         await self._patiently(lambda: self._mailbox.owe(owed))
         log.warning("mail is listed and cannot be fetched", mailbox=self._watch.name, uids=str(list(missing)))
 
-    async def _settle_debts(self, session: Session, checkpoint: Checkpoint) -> int:
+    async def _settle_debts(self, session: Session, known: Checkpoint) -> int:
         """Ask again for what is owed; what came, or is gone by now, is settled."""
         before = await self._patiently(self._mailbox.owed)
         if not before:
@@ -241,7 +197,7 @@ class Poller:
         taken, owed = 0, dict[int, int]()
         async for mail in session.fetcher.mails(sorted(before)):
             if mail.raw is not None:
-                taken += await self._put([mail], checkpoint.uidvalidity)
+                taken += await self._put([mail], known.uidvalidity)
             if mail.missing:
                 owed[mail.uid] = before[mail.uid] + 1
         hopeless = [uid for uid, tries in owed.items() if tries >= OWED_TRIES]
@@ -265,30 +221,41 @@ class Poller:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
 
+    async def _after(self, error: Exception, failures: int) -> float:
+        """Tell of *error*; the seconds to wait before the next try, after *failures* in a row before this one."""
+        if isinstance(error, ImapError) and error.expired and not failures:
+            return 0.0  # the access token's end is ordinary, and no trouble to tell of
+        refused = isinstance(error, LoginRefusedError)
+        await self._health.tell(state.NEEDS_SIGN_IN if refused else state.FAILING, str(error) or type(error).__name__)
+        asked = min(TOKENS, getattr(error, "wait", 0.0))
+        return max(delay(failures, cap=RECONNECT), asked, self._access.wait if refused else 0.0)
+
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Do *step* until Redis, the disk and the intake serve it; mail that was not fetched yet stays where it is."""
         tries = 0
         while True:
             try:
                 return await step()
-            except (StoreUnavailableError, IntakeFullError, LeaseLostError) as error:
+            except (StoreUnavailableError, IntakeFullError) as error:
                 if self._stop.is_set():
                     raise
-                await self._tell(state.PAUSED, str(error))
+                await self._health.tell(state.PAUSED, str(error))
             await self._pause(delay(tries, cap=INTAKE))
             tries += 1
 
-    async def _failed(self, what: str, error: Exception) -> None:
-        await self._tell(what, str(error) or type(error).__name__)
 
-    async def _tell(self, what: str, error: str = "") -> None:
-        """Log a change of state once, and record it where the server shows it; that may fail without harm."""
-        told, now = (what, error), time.monotonic()
-        if told == self._told and now - self._told_at < min(5.0, self._watch.poll):
-            return
-        if told != self._told and what != state.CONNECTING:
-            level = log.info if what == state.WATCHING else log.warning
-            level("mailbox", mailbox=self._watch.name, state=what, **({"reason": error} if error else {}))
-        self._told, self._told_at = told, now
-        with suppress(StoreUnavailableError):
-            await self._mailbox.tell(what, error)
+def origin(watch: Watch, mail: Mail, uidvalidity: int, *, token: str = "", moves: bool = True) -> Origin:
+    """Where *mail* comes from, as the intake wants it."""
+    return Origin(
+        mailbox=watch.name,
+        arrived=mail.arrived or datetime.now(UTC),
+        source="imap",
+        size=mail.size,
+        oversized=mail.oversized,
+        folder=watch.folder,
+        own=watch.own,
+        uidvalidity=uidvalidity,
+        uid=mail.uid,
+        token=token,
+        moves=moves,
+    )

@@ -1,5 +1,6 @@
 -- Who watches a mailbox: one worker at a time, until it ends or is not heard of.
 local key, verb, owner, token, life = P .. 'lease:' .. ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local heir = ARGV[6]  -- '1' when the process has just started: it may have what an earlier one of its name held
 local held = redis.call('GET', key) or ''
 
 if verb == 'release' then
@@ -10,7 +11,7 @@ if held ~= '' and held == token then
   redis.call('PEXPIRE', key, life)
   return { token, 0 }
 end
-if held ~= '' and string.match(held, ' (.*)$') ~= owner then return { '', redis.call('PTTL', key) } end
+if held ~= '' and (heir ~= '1' or string.match(held, ' (.*)$') ~= owner) then return { '', redis.call('PTTL', key) } end
 -- It is free, or an earlier process of the same name held it. The time makes each token another one, also after a loss.
 local time = redis.call('TIME')
 local fresh = time[1] .. '.' .. time[2] .. ' ' .. owner

@@ -8,11 +8,15 @@ from workitems.redis import Argument, Client, Script
 
 _lease = Script("feed.lua", "lease.lua")
 
+#: Seconds after which one that ends this very moment is asked for again.
+_SOON = 0.05
+
 
 class Lease:
     """The lease of one mailbox, for one worker. *seconds*: how long it lasts unless it is taken again.
 
-    *owner* is the worker's stable name: its next process takes over at once what the last one held.
+    *owner* is the worker's stable name: its next process takes over at once what the last one held. Only with its first
+    asking, or two processes that were given one name would take the mailbox from each other for ever.
     Every method raises StoreUnavailableError when Redis is away.
     """
 
@@ -23,11 +27,13 @@ class Lease:
         self.token = ""
         self._redis = redis
         self._owner = owner
+        self._started = True
 
     async def take(self) -> float:
         """Take the lease, or make it last longer: 0.0, or the seconds until who has it must have renewed it."""
         self.token, left = await self._ask("take")
-        return left
+        self._started = False
+        return 0.0 if self.token else max(left, _SOON)
 
     async def release(self) -> None:
         """Let another worker have it at once."""
@@ -38,5 +44,6 @@ class Lease:
     async def _ask(self, verb: str, token: str | None = None) -> tuple[str, float]:
         shown = self.token if token is None else token
         arguments: list[Argument] = [self.mailbox, verb, self._owner, shown, int(self.seconds * 1000)]
+        arguments.append("1" if self._started else "")
         answer = await _lease(self._redis, keys.FEED, arguments)
         return answer[0].decode(), max(0, answer[1]) / 1000

@@ -4,7 +4,6 @@ The intake's put moves the checkpoint together with the mail; here it is begun, 
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -33,11 +32,19 @@ class Checkpoint:
     below: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Mail that lay there already and is being taken: `taken` of `todo` messages."""
+
+    taken: int
+    todo: int
+
+
 class Mailbox:
     """The record of one folder. Every method raises StoreUnavailableError when Redis is away.
 
-    Those that change how far it was taken raise LeaseLostError when *lease* is another worker's by now; without one
-    they are for whoever is alone.
+    Those that change something raise LeaseLostError when *lease* is another worker's by now; without one they are for
+    whoever is alone.
     """
 
     def __init__(self, redis: Client, name: str, folder: str = "INBOX", lease: Lease | None = None) -> None:
@@ -47,19 +54,28 @@ class Mailbox:
         self._lease = lease
         self._key = keys.mailbox(name, folder)
 
+    @property
+    def token(self) -> str:
+        """What a put of this folder's mail shows: the lease's token, '' where there is no lease."""
+        return self._lease.token or "none" if self._lease else ""
+
     async def checkpoint(self) -> Checkpoint | None:
         """None when the folder was never seen, or Redis lost what it knew."""
         with available():
-            values = await self._redis.hmget(self._key, "uidvalidity", "uid", "since", "below")
+            values = await self._redis.hmget(self._key, "uidvalidity", "uid", "from", "below")
         validity, uid, since, below = ((value or b"").decode() for value in values)
         if not validity:
             return None
         return Checkpoint(int(validity), int(uid or 0), date.fromisoformat(since) if since else None, int(below or 0))
 
-    async def begin(self, checkpoint: Checkpoint) -> None:
-        """Start to count at *checkpoint*; what the numbering before owed is forgotten."""
+    async def begin(self, checkpoint: Checkpoint, *, again: bool = False) -> None:
+        """Start to count at *checkpoint*; what the numbering before owed is forgotten.
+
+        *again*: the folder was seen before, though Redis knows nothing of it.
+        """
         since = checkpoint.since.isoformat() if checkpoint.since else ""
-        await self._step("begin", checkpoint.uidvalidity, checkpoint.uid, since, checkpoint.below)
+        flag = "1" if again else ""
+        await self._step("begin", checkpoint.uidvalidity, checkpoint.uid, since, checkpoint.below, flag)
 
     async def advance(self, uidvalidity: int, uid: int) -> bool:
         """Move the checkpoint past UIDs that gave no mail; False when it is of another numbering by now."""
@@ -75,17 +91,23 @@ class Mailbox:
         """Remember what is owed; *given_up* more were asked for often enough."""
         await self._step("owe", json.dumps(owed), given_up)
 
-    async def tell(self, state: str, error: str = "") -> None:
-        """Record how the mailbox is doing; `checked` is the time of the last round trip that was completed."""
-        record = {"state": state, "error": error[:300]}
-        if state == WATCHING:
-            record["checked"] = f"{time.time():.3f}"
+    async def tell(self, state: str, error: str = "", *, worker: str = "", progress: Progress | None = None) -> None:
+        """Record how the folder is doing. WATCHING says that a round trip was just completed: `checked` is its time."""
+        checked = "1" if state == WATCHING else ""
+        far = (progress.todo, progress.taken) if progress else ("", "")
+        await self._step("tell", state, error[:300], checked, worker, *far)
+
+    async def importing(self, progress: Progress | None) -> None:
+        """Record how far an import of old mail has come; None: it ended. Needs no lease: it moves no checkpoint."""
         with available():
-            await self._redis.hset(self._key, mapping=record)
+            if progress is None:
+                await self._redis.hdel(self._key, "import_todo", "import_taken")
+            else:
+                record = {"import_todo": progress.todo, "import_taken": progress.taken}
+                await self._redis.hset(self._key, mapping=record)
 
     async def _step(self, verb: str, *arguments: Argument) -> bool:
-        token = self._lease.token or "none" if self._lease else ""
-        answer = await _checkpoint(self._redis, keys.FEED, [self.name, self.folder, token, verb, *arguments])
+        answer = await _checkpoint(self._redis, keys.FEED, [self.name, self.folder, self.token, verb, *arguments])
         if answer == b"lease":
             raise LeaseLostError(f"another worker holds the mailbox {self.name}")
         return bool(answer == b"done")

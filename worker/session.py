@@ -1,0 +1,94 @@
+"""One open folder: the connection, what the server said of it, and where the reading of it begins."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from worker import baseline
+from worker.access import Access
+from worker.fetching import Fetcher
+from worker.imap import Connection, Folder
+from worker.watch import Watch
+from workitems.log import get_logger
+from workitems.mailbox import Checkpoint, Mailbox
+
+log = get_logger("poller")
+
+#: Seconds for a goodbye.
+LOGOUT = 1.0
+
+
+@dataclass(slots=True)
+class Session:
+    """An open folder. `told`: the server has just said what there is."""
+
+    connection: Connection
+    folder: Folder
+    fetcher: Fetcher
+    told: bool = True
+    began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return asyncio.get_running_loop().time() - self.began
+
+    async def end(self) -> None:
+        """Say goodbye, for LOGOUT seconds at most, and close."""
+        try:
+            async with asyncio.timeout(LOGOUT):
+                await self.connection.logout_and_close()
+        except TimeoutError:
+            await self.connection.close()
+
+
+async def open_session(watch: Watch, access: Access, oversized: set[int]) -> Session:
+    """Connect and open the folder; *oversized* is what `Fetcher` remembers. Raises ImapError."""
+    connection = await access.connect(watch.account())
+    try:
+        folder = await connection.select(watch.folder)
+    except BaseException:
+        await connection.close()
+        raise
+    log.debug("folder opened", mailbox=watch.name, folder=watch.folder, messages=folder.exists)
+    return Session(connection, folder, Fetcher(connection, watch.largest, oversized))
+
+
+async def checkpoint(session: Session, watch: Watch, mailbox: Mailbox, last: Checkpoint | None) -> Checkpoint:
+    """How far the folder was taken; decided now when it was never seen, or when its mail has new numbers.
+
+    *last* is what this process saw last: it stands in when Redis has lost what it knew. Raises ImapError,
+    LeaseLostError, StoreUnavailableError.
+    """
+    known = await mailbox.checkpoint()
+    if known and known.uidvalidity == session.folder.uidvalidity:
+        return known
+    if known or last:
+        # One answer is not enough: replicas differ, and this session may have been opened before a change.
+        session.folder = await session.connection.select(watch.folder)
+    folder = session.folder
+    if known and known.uidvalidity == folder.uidvalidity:
+        return known
+    before = known or last
+    if before and before.uidvalidity == folder.uidvalidity:
+        fresh = before
+    elif before:
+        fresh = baseline.renumbered(before, folder, await following(session))
+    else:
+        fresh = baseline.first_sight(watch.start, folder, await following(session), datetime.now(UTC).date())
+    await mailbox.begin(fresh, again=before is not None)
+    _say(watch, fresh, before, lost=known is None)
+    return fresh
+
+
+async def following(session: Session) -> int:
+    """A number above every UID that is there; asked for only where the server did not tell."""
+    return session.folder.uidnext or max(await session.connection.search(1), default=0) + 1
+
+
+def _say(watch: Watch, fresh: Checkpoint, before: Checkpoint | None, *, lost: bool) -> None:
+    what = "the folder is seen for the first time"
+    if before:
+        what = "Redis lost how far the folder was read" if lost else "the server numbers the folder's mail anew"
+    level = log.warning if before else log.info
+    level(what, mailbox=watch.name, folder=watch.folder, uidvalidity=fresh.uidvalidity, after_uid=fresh.uid)
