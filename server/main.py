@@ -107,11 +107,12 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
     stack.callback(spool.close)
     stack.callback(people.close)
     intake = Intake(redis, mailstore, most=settings.intake.most)
+    settled = [name for name, box in settings.mailboxes.items() if box.after != "leave" and box.when == "done"]
     context = Context(
         settings=settings,
         process=process,
         redis=redis,
-        store=Store(redis, history=settings.stream.history),
+        store=Store(redis, history=settings.stream.history, settled=settled),
         intake=intake,
         desk=Desk(spool, intake, most=settings.intake.most, largest=settings.intake.largest),
         sources=Sources(settings.sources, redis, PinnedHost()),
