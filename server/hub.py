@@ -15,7 +15,7 @@ from server import sse
 from server.connection import Stream
 from server.ring import Ring
 from server.wheel import Wheel
-from workitems.event import Cursor, Event
+from workitems.event import Cursor, Event, removed, without
 from workitems.log import get_logger
 from workitems.settings import StreamSettings
 
@@ -94,8 +94,11 @@ class Hub:
         say("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Tell everybody what follows `ring.head`, in one write a stream."""
+        """Tell everybody what follows `ring.head`, in one write a stream; of an item that is removed, that alone."""
         async with self.turn:
+            if items := removed(events):
+                self.ring.forget(items)
+                events = without(events, items)
             self.ring.extend(events)
             self.counts["events"] += len(events)
             for wanted in list(self._groups):

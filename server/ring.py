@@ -1,10 +1,10 @@
 """The newest events in this process's memory, so that returning streams cost Redis nothing."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 
-from workitems.event import Cursor, Event
+from workitems.event import Cursor, Event, without
 
 
 class Ring:
@@ -38,6 +38,11 @@ class Ring:
             self._dropped += 1
             del self._places[self._floor]
             self._floor = oldest.cursor
+
+    def forget(self, items: Collection[str]) -> None:
+        """Empty the events of *items*, which were removed; their places stay, so that the run has no gap."""
+        self._events = deque(without(self._events, items))
+        self._bytes = sum(len(event.data) for event in self._events)
 
     def after(self, cursor: Cursor) -> list[Event] | None:
         """Every event after *cursor*; None when *cursor* is not a point of this run."""

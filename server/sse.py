@@ -64,7 +64,9 @@ class Filter:
     statuses: frozenset[str] = frozenset()
 
     def frame(self, entry: Event) -> bytes:
-        """The message for an entry, or b"" when this filter does not want it."""
+        """The message for an entry, or b"" when this filter does not want it or its item was removed."""
+        if not entry.data:
+            return b""
         if self.mailboxes and entry.mailbox not in self.mailboxes:
             return b""
         if not self.statuses or entry.status in self.statuses:

@@ -7,7 +7,7 @@ from server.hub import Hub
 from workitems import feed
 from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError
-from workitems.event import Cursor
+from workitems.event import Cursor, removed, without
 from workitems.log import get_logger
 from workitems.redis import Client
 from workitems.tasks import not_cancelled
@@ -86,7 +86,7 @@ class Subscriber:
         if events and events[-1].cursor == head:
             first = events[0]
             self._hub.ring.restart(first.prev or Cursor(first.cursor.epoch, first.cursor.n - 1))
-            self._hub.ring.extend(events)
+            self._hub.ring.extend(without(events, removed(events)))
         else:
             self._hub.ring.restart(head)
 

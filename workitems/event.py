@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -88,7 +88,7 @@ class Event:
         return replace(self, data=b"")
 
 
-def without(events: Sequence[Event], items: Collection[str]) -> list[Event]:
+def without(events: Iterable[Event], items: Collection[str]) -> list[Event]:
     """*events*, with those emptied that came before the removal of one of *items*."""
     return [event.emptied() if event.item in items and not event.removes else event for event in events]
 

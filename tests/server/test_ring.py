@@ -1,5 +1,7 @@
 """The newest events in memory."""
 
+from dataclasses import replace
+
 from server.ring import Ring
 from workitems.event import Cursor, Event
 
@@ -52,3 +54,21 @@ def test_it_goes_over_the_border_of_an_epoch() -> None:
     ring.extend([*events(5), *events(1, 2, epoch=2)])
     assert ring.head == Cursor(2, 2)
     assert [str(e.cursor) for e in ring.after(Cursor(1, 5)) or []] == ["2-1", "2-2"]
+
+
+def test_events_of_removed_items_are_emptied_and_the_run_has_no_gap() -> None:
+    ring = Ring(100, 10_000)
+    ring.restart(Cursor(1, 0))
+    ring.extend([replace(event, item="abc"[n % 3]) for n, event in enumerate(events(*range(1, 7)))])
+    ring.forget({"a", "c"})
+    found = ring.after(Cursor(1, 1)) or []
+    assert numbers(found) == [2, 3, 4, 5, 6]
+    assert [bool(event.data) for event in found] == [True, False, False, True, False]
+    assert ring._bytes == 20
+
+
+def test_the_removal_itself_is_kept() -> None:
+    ring = Ring(100, 10_000)
+    ring.extend([Event(Cursor(1, 1), b'{"event":"workitem_removed","data":{}}', "", "", "", 0, item="a")])
+    ring.forget({"a"})
+    assert [event.removes for event in ring.after(Cursor(0, 0)) or []] == [True]
