@@ -6,6 +6,8 @@ async def script(talk):
 
 async with ScriptedImap(script) as server:
     connection = await connect(server.account)
+
+Who comes back finds the next script: `ScriptedImap(first, second)`, or the last one again: `again=True`.
 """
 
 import asyncio
@@ -92,14 +94,30 @@ class Talk:
 
 
 class ScriptedImap:
-    """Plays *script* to the first client. Leaving the block ends it, and raises what went wrong in the script."""
+    """Plays each script to one client, in the order in which they come; with *again* the last one to all others too.
 
-    def __init__(self, script: Callable[[Talk], Awaitable[None]], *, tls: ssl.SSLContext | None = None) -> None:
-        self._script = script
+    Leaving the block ends it, and raises what went wrong in a script.
+    """
+
+    def __init__(
+        self,
+        *scripts: Callable[[Talk], Awaitable[None]],
+        tls: ssl.SSLContext | None = None,
+        again: bool = False,
+    ) -> None:
+        self._scripts = list(scripts)
+        self._again = again
         self._tls = tls
         self._talks: asyncio.Queue[Talk] = asyncio.Queue()
+        self._all: list[Talk] = []
+        self._playing = False
         self.talk: Talk | None = None
         self.port = 0
+
+    @property
+    def visits(self) -> int:
+        """How many clients were played to."""
+        return len(self._all)
 
     @property
     def account(self) -> Account:
@@ -115,12 +133,14 @@ class ScriptedImap:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
-        if not self._talks.empty() or self.talk or error:
+        if self._again:
+            await self._quiet()
+        elif not self._talks.empty() or self.talk or error:
             await asyncio.wait({self._play}, timeout=0.2 if error else PATIENCE)
         self._play.cancel()
         await asyncio.wait({self._play})
-        if self.talk:
-            self.talk.writer.transport.abort()
+        for talk in self._all:
+            talk.writer.transport.abort()
         await asyncio.sleep(0)
         if not self._play.cancelled() and (wrong := self._play.exception()):
             if error:
@@ -128,9 +148,21 @@ class ScriptedImap:
             else:
                 raise wrong
 
+    async def _quiet(self) -> None:
+        """Wait until no script is being played."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while self._playing and not self._play.done():
+                    await asyncio.sleep(0.01)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._talks.put(Talk(reader, writer))
 
     async def _run(self) -> None:
-        self.talk = await self._talks.get()
-        await self._script(self.talk)
+        while self._scripts:
+            script = self._scripts[0] if self._again and len(self._scripts) == 1 else self._scripts.pop(0)
+            self._playing = False
+            self.talk = await self._talks.get()
+            self._playing = True
+            self._all.append(self.talk)
+            await script(self.talk)
