@@ -16,6 +16,7 @@ from worker.imap.errors import (
 )
 from worker.imap.login import login
 from worker.imap.mailbox import Connection
+from worker.imap.providers import provider_of
 
 #: The times of an ordinary server.
 ORDINARY = Timeouts()
@@ -34,10 +35,14 @@ async def connect(account: Account, *, timeouts: Timeouts = ORDINARY) -> Connect
                 await _open(protocol, account, context, mode, timeouts.connect)
         await login(protocol, account, total=timeouts.login)
         await protocol.ask_capabilities(total=timeouts.login)
+        provider = provider_of(account.host)
+        if provider.wants_id and "ID" in protocol.capabilities:
+            order = protocol.order("ID", '("name" "Tubepost")')
+            await protocol.run(order, total=timeouts.noop, quiet=timeouts.noop, refusal=False)
     except BaseException:
         await protocol.aclose()
         raise
-    return Connection(protocol, timeouts)
+    return Connection(protocol, timeouts, provider)
 
 
 async def _open(

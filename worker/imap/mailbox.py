@@ -18,6 +18,7 @@ from worker.imap.fetch import Summary
 from worker.imap.framing import UNASKED
 from worker.imap.idling import idle
 from worker.imap.order import Order, Reply
+from worker.imap.providers import ORDINARY, Provider
 from worker.imap.quoting import LARGEST_NUMBER, folder_name, search_date, uid_sets
 
 #: The longest line of a search, in bytes: a million UIDs and more.
@@ -36,11 +37,13 @@ class Connection:
     Whoever opened it calls `close` (or `logout_and_close`), whatever happened.
     """
 
-    def __init__(self, protocol: GuardedProtocol, timeouts: Timeouts) -> None:
+    def __init__(self, protocol: GuardedProtocol, timeouts: Timeouts, provider: Provider = ORDINARY) -> None:
         self._protocol = protocol
         self._timeouts = timeouts
+        self._provider = provider
         self._lock = asyncio.Lock()
-        self._idle_works = "IDLE" in protocol.capabilities
+        self._idle_works = "IDLE" in protocol.capabilities and provider.idle > 0
+        self._selected: tuple[str, int] | None = None
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -58,6 +61,7 @@ class Connection:
         CommandRefusedError when there is no such folder.
         """
         async with self._command() as protocol:
+            self._selected = None
             protocol.exists = 0
             order = protocol.order("SELECT", folder_name(folder))
             reply = await self._run(order, self._timeouts.select, refusal=False)
@@ -66,7 +70,9 @@ class Connection:
                 raise protocol.refused(f'to open the folder "{folder}"', reply)
             protocol.grown.clear()
             with self._strict():
-                return folder_of(reply.text, reply.answers, protocol.exists)
+                opened = folder_of(reply.text, reply.answers, protocol.exists)
+            self._selected = folder, opened.uidvalidity
+            return opened
 
     async def search(self, first: int, *, since: date | None = None) -> list[int]:
         """The UIDs from *first* on, ascending, each once; with *since* those that came on that day or later."""
@@ -145,11 +151,14 @@ class Connection:
         return (await self._sections(reply, b"BODY[HEADER]", [uid])).get(uid)
 
     async def idle(self, seconds: float, stop: asyncio.Event) -> bool:
-        """Wait until the folder grows (True), *stop* is set or *seconds* are over (False); at most LONGEST_IDLE.
+        """Wait until the folder grows (True), *stop* is set or *seconds* are over (False); at most LONGEST_IDLE, less
+        where the provider ends it sooner.
 
         Growth that was told since the last search counts. Only a hint: search, whatever came back. Where the server
         knows no IDLE it is mere waiting. Raises ConnectionLostError the moment the line dies.
         """
+        if self._idle_works:
+            seconds = min(seconds, self._provider.idle)
         async with self._command() as protocol:
             self._idle_works = await idle(protocol, seconds, stop, self._timeouts, self._idle_works)
             grown = protocol.grown.is_set()
@@ -175,9 +184,18 @@ class Connection:
             return await filing.has_folder(protocol, folder, total=self._timeouts.select)
 
     async def noop(self) -> None:
-        """Ask for a sign of life."""
+        """Ask for a sign of life and for news of the folder, in the way that makes this provider tell."""
+        if not self._provider.renews and self._selected:
+            await self._renew(*self._selected)
+            return
         async with self._command() as protocol:
             await self._run(protocol.order("NOOP"), self._timeouts.noop)
+
+    async def _renew(self, folder: str, uidvalidity: int) -> None:
+        opened = await self.select(folder)
+        with self._strict():
+            if opened.uidvalidity != uidvalidity:  # who holds this connection counts by the old numbers
+                raise ProtocolError(f'the folder "{folder}" was numbered anew')
 
     async def logout_and_close(self) -> None:
         """Say goodbye if the server still listens, and close in any case. Raises nothing of the server's."""
