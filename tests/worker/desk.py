@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.support.dovecot import Dovecot
 from worker.imap import Account
-from worker.poller import Poller, Watch
+from worker.poller import Poller
+from worker.watch import Watch
 from workitems import keys
 from workitems.intake import Intake
 from workitems.mailbox import Mailbox

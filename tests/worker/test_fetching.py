@@ -10,7 +10,8 @@ from tests.worker.desk import letter
 from tests.worker.moody import Message, Moody
 from worker import fetching
 from worker.imap import ImapError
-from worker.poller import OWED_TRIES, Poller, Watch
+from worker.poller import OWED_TRIES, Poller
+from worker.watch import Watch
 from workitems import keys
 from workitems import mailbox as state
 from workitems.identity import item_id

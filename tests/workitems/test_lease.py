@@ -77,3 +77,20 @@ async def test_a_redis_that_lost_the_lease_refuses_its_token(redis: Client) -> N
     token = one.token
     await one.take()
     assert one.token not in ("", token)
+
+
+async def test_two_processes_that_were_given_one_name_do_not_take_it_from_each_other_for_ever(redis: Client) -> None:
+    old, new = lease(redis, "one"), lease(redis, "one")
+    await old.take()
+    await new.take()
+    for _ in range(3):
+        assert 29.0 < await old.take() <= 30.0
+        assert await new.take() == 0.0
+
+
+async def test_a_lease_that_ends_this_very_moment_is_not_taken_for_ours(redis: Client) -> None:
+    one, two = lease(redis, "one"), lease(redis, "two", seconds=0.02)
+    for _ in range(20):
+        await two.take()
+        assert bool(await one.take()) != bool(one.token)
+        await one.release()
