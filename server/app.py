@@ -14,6 +14,7 @@ from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
 from server.handlers.openapi import DocsHandler, OpenApiHandler
 from server.handlers.page import PageHandler, StaticHandler, StreamClientHandler
+from server.handlers.quarantine import QuarantineHandler, RetryHandler
 from server.handlers.session import LoginHandler, LogoutHandler, SessionHandler
 from server.handlers.source import SourceHandler
 from server.handlers.stats import StatsHandler
@@ -41,10 +42,12 @@ def routes(context: Context) -> list[Any]:
         (r"/api/workitems", WorkitemsHandler, handed),
         (item, WorkitemHandler, handed),
         (item + r"/message", MessageHandler, handed),
+        (item + r"/retry", RetryHandler, handed),
         (item + r"/raw", RawHandler, handed),
         (item + r"/attachments/([0-9]{1,4})", AttachmentHandler, handed),
         (r"/api/email/intake", IntakeHandler, handed),
         (r"/api/email/intake/([a-z0-9][a-z0-9_-]{0,63})", SourceHandler, handed),
+        (r"/api/quarantine", QuarantineHandler, handed),
         (r"/api/test/workitem", TestItemHandler, handed),
         (r"/api/mailboxes", MailboxesHandler, handed),
         (r"/api/stats", StatsHandler, handed),

@@ -13,6 +13,7 @@ from server.stats import Stats
 from workitems.intake import Intake
 from workitems.mailstore import MailStore
 from workitems.redis import Client
+from workitems.removal import Removal
 from workitems.settings import Settings
 from workitems.store import Store
 
@@ -28,6 +29,7 @@ class Context:
     store: Store
     intake: Intake
     mailstore: MailStore
+    removal: Removal
     desk: Desk
     sources: Sources
     hub: Hub

@@ -1,6 +1,6 @@
 """Which other sites may call (Fetch Standard, CORS protocol): an explicit list, never `*`."""
 
-METHODS = "GET, POST, PATCH"
+METHODS = "GET, POST, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Last-Event-ID, If-Match, X-XSRFToken, Content-Type, X-Tubepost-Client"
 EXPOSED = "Retry-After, ETag"
 

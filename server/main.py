@@ -33,6 +33,7 @@ from workitems.intake import Intake
 from workitems.log import configure, get_logger
 from workitems.mailstore import MailStore
 from workitems.people import People
+from workitems.removal import Removal
 from workitems.settings import Settings
 from workitems.store import Store
 from workitems.tasks import end
@@ -117,6 +118,7 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
         desk=Desk(spool, intake, most=settings.intake.most, largest=settings.intake.largest),
         sources=Sources(settings.sources, redis, PinnedHost()),
         mailstore=mailstore,
+        removal=Removal(redis, mailstore, history=settings.stream.history),
         hub=hub,
         resume=Resume(hub, redis),
         stats=Stats(process, redis, hub, limits, subscriber),

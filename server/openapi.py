@@ -39,6 +39,7 @@ _ERRORS = {
     403: "The caller lacks the scope, or the XSRF token is missing; `code` says which.",
     404: "There is no such thing, or it was removed.",
     409: "Somebody was faster; `item` is the item as it is now.",
+    410: "The raw mail is no longer kept; what was read from it is.",
     413: "Too large.",
     415: "Another content type is needed.",
     422: "`field` names what is wrong, `message` what is accepted.",
@@ -107,12 +108,22 @@ PATHS: Json = {
                             {200: _json("The item as it is now.", "Item"), 409: _json(_ERRORS[409], "Conflict")},
                             (404, 422), parameters=[_header("If-Match", 'The version that is changed: `"3"`.')],
                             requestBody=_body(json="Change")),
+        "delete": _operation("Remove it for good, with its mail, its history and its events", "admin",
+                             {200: _json("It is gone and never comes back.", "Removed")}, (404, 422),
+                             parameters=[_query("reason", "Kept for ever: no personal data.")]),
     },
+    "/api/workitems/{id}/retry": {"parameters": [_ID], "post": _operation(
+        "Read its mail again", "write", {202: _json("It waits to be read.", "Pending")}, (404, 410))},
+    "/api/quarantine": {"get": _operation(
+        "Mail that could not be read as it should, the oldest first", "read",
+        {200: _json("Items.", "Quarantine")}, (422,),
+        parameters=[_query("start", "Items to pass over.", type="integer", minimum=0, default=0),
+                    _query("limit", "Items of a page.", type="integer", minimum=1, maximum=200, default=50)])},
     "/api/workitems/{id}/message": {"parameters": [_ID], "get": _operation(
         "The mail to be shown in a sandboxed frame", "read", {200: _other("Sanitized HTML.", "text/html")}, (404,),
         parameters=[_query("images", "`1` lets images be loaded by https.")])},
     "/api/workitems/{id}/raw": {"parameters": [_ID], "get": _operation(
-        "The mail as it came", "read", {200: _other("A download.", "message/rfc822")}, (404,))},
+        "The mail as it came", "read", {200: _other("A download.", "message/rfc822")}, (404, 410))},
     "/api/workitems/{id}/attachments/{n}": {"parameters": [_ID, _NUMBER], "get": _operation(
         "A file out of the mail", "read", {200: _other("A download.", "application/octet-stream")}, (404,))},
     "/api/email/intake": {"post": _operation(

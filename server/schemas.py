@@ -121,6 +121,22 @@ SCHEMAS: Json = {
     "Conflict": _object({"error": _ERROR, "item": _ref("Item")}, "error", "item"),
     "Item": _object(_ITEM, *_ITEM),
     "WholeItem": _object(_WHOLE_ITEM, *_WHOLE_ITEM),
+    "Removed": _object(
+        {
+            "status": {"const": "removed"},
+            "told": _TEXT | {"description": "What became of the bytes in Redis's append-only file."},
+        },
+        "status",
+        "told",
+    ),
+    "Quarantine": _object(
+        {
+            "count": _WHOLE,
+            "oldest": {"type": ["number", "null"], "description": "Age in seconds."},
+            "items": _list(_object({"id": _TEXT, "reference": _TEXT, "since": _TIME, "reason": _MAYBE})),
+        },
+        *("count", "oldest", "items"),
+    ),
     "Pending": _object({"status": {"const": "pending"}}, "status"),
     "Page": _object({"items": _list(_ref("Item")), "next": _MAYBE, "head": _TEXT}, "items", "next", "head"),
     "Change": _object(

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from workitems.errors import DecodeError, NoLongerKeptError, NotFoundError, StoreUnavailableError
@@ -226,7 +227,7 @@ class MailStore:
     def _remove(self, item_id: str) -> None:
         folder = self._of(item_id)
         if folder.exists():
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, onerror=_unless_gone)
             _sync(folder.parent)
 
     @_writing()
@@ -295,6 +296,12 @@ def _kept(folder: Path) -> list[Sidecar]:
     if not kept:
         raise NoLongerKeptError("the raw mail is no longer kept; what was read from it stays")
     return kept
+
+
+def _unless_gone(_work: object, _path: str, error: tuple[type[BaseException], BaseException, TracebackType]) -> None:
+    """Two processes may take one folder away at once."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

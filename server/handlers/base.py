@@ -15,6 +15,7 @@ from workitems.errors import (
     ConflictError,
     IntakeFullError,
     InvalidChangeError,
+    NoLongerKeptError,
     NotFoundError,
     StoreUnavailableError,
 )
@@ -205,6 +206,8 @@ def as_refusal(error: BaseException | None) -> RefusalError | None:
         return RefusalError(503, "store_unavailable", "the store cannot serve just now", retry_after=_soon())
     if isinstance(error, IntakeFullError):
         return RefusalError(503, "intake_full", str(error), retry_after=_soon())
+    if isinstance(error, NoLongerKeptError):
+        return RefusalError(410, "no_longer_kept", str(error))
     if isinstance(error, NotFoundError):
         return RefusalError(404, "not_found", str(error))
     if isinstance(error, ConflictError):

@@ -1,13 +1,18 @@
-"""One work item: `GET` the whole of it, `PATCH` what people decide about it."""
+"""One work item: `GET` the whole of it, `PATCH` what people decide about it, `DELETE` it for good."""
 
 import asyncio
 import re
 
-from server.body import read_object
+from server.body import read_object, text
 from server.handlers.base import Handler, RefusalError
-from workitems.errors import ConflictError, InvalidChangeError, NotFoundError
+from workitems.errors import ConflictError, InvalidChangeError, NotFoundError, StoreUnavailableError
 from workitems.item import MACHINE, Item, Json
+from workitems.log import get_logger
+from workitems.removal import LONGEST_REASON
+from workitems.rewriting import rewrite
 from workitems.store import LONGEST_NAME, Change
+
+log = get_logger("server")
 
 _CHANGEABLE = frozenset({"status", "assignee", "fields", "version"})
 
@@ -18,7 +23,7 @@ class WorkitemHandler(Handler):
     """Its ETag is the version, which counts people's changes."""
 
     def needs(self) -> str | None:
-        return "write" if self.request.method == "PATCH" else "read"
+        return {"PATCH": "write", "DELETE": "admin"}.get(self.request.method or "", "read")
 
     async def get(self, item_id: str) -> None:
         try:
@@ -45,6 +50,21 @@ class WorkitemHandler(Handler):
             raise RefusalError(409, "conflict", str(error), more={"item": now.view()}) from None
         self.set_header("ETag", f'"{item.version}"')
         self.answer(item.view())
+
+    async def delete(self, item_id: str) -> None:
+        """Nothing of it stays but the tombstone, which carries who did it and `?reason=`."""
+        reason = text(self.get_query_argument("reason", ""), "reason", most=LONGEST_REASON)
+        removal = self.context.removal
+        if not await removal.remove(item_id, who=self.identity.name, why=reason or "erased"):
+            raise NotFoundError("no such item")
+        log.info("an item was removed", item=item_id, by=self.identity.name)
+        try:
+            await removal.finish([item_id])
+            told = (await rewrite(self.context.redis, seconds=0)).told
+        except StoreUnavailableError as error:
+            log.warning("the rest of a removed item is left to the worker", item=item_id, reason=str(error))
+            told = "What is left of it is taken away as soon as the disk and Redis serve again."
+        self.answer({"status": "removed", "told": told})
 
     async def _reading(self, item_id: str) -> Json:
         try:
