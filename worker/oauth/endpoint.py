@@ -91,8 +91,10 @@ class Endpoint:
             ) from None
         except requests.exceptions.Timeout:
             raise TokenUnavailableError(f"{host} does not answer in time") from None
-        except (requests.exceptions.RequestException, OSError) as error:
+        except requests.exceptions.RequestException as error:
             raise TokenUnavailableError(f"{host} cannot be reached: {type(error).__name__}") from None
+        except OSError as error:  # the file of authorities
+            raise TokenUnavailableError(f"{host} cannot be asked: {str(error)[:200]}") from None
 
 
 def _ready(host: str, response: Any) -> None:

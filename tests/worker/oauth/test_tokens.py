@@ -262,6 +262,10 @@ async def test_a_provider_that_nobody_reaches_is_waited_for(
     for kind in KINDS:
         with pytest.raises(TokenUnavailableError, match=r"127\.0\.0\.1:1 cannot be reached"):
             await tokens(mailbox_of(kind, authority="https://127.0.0.1:1")).access_token()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
+    for kind in KINDS:
+        with pytest.raises(TokenUnavailableError, match=r"cannot be asked: .*/no/such/bundle\.pem"):
+            await tokens(mailbox_of(kind)).access_token()
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     for kind in KINDS:
         with pytest.raises(TokenUnavailableError, match="not trusted; REQUESTS_CA_BUNDLE"):
