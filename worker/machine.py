@@ -1,5 +1,6 @@
 """From what the reading children found to what is stored and published. Pure: the same mail gives equal bytes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,7 @@ def publication(versions: Sequence[Version], raws: Sequence[str], *, reason: str
     best = max(versions, key=lambda version: (is_whole(version.stored), len(version.result.reading.get("text", ""))))
     found = best.result.reading
     reason, flags, failed = _judgement(best, versions, reason)
-    sent = versions[0].stored.sidecar.own
+    sent = any(version.stored.sidecar.own for version in versions)
     attachments = [
         {name: part.get(name) for name in ("n", "name", "type", "size", "inline")} for part in found["attachments"]
     ]
@@ -105,7 +106,9 @@ def _judgement(best: Version, versions: Sequence[Version], reason: str | None) -
         flags |= {"oversized"}
     elif failed:
         flags = (flags - {"oversized"}) | {"needs_review"}
-    if sum(is_whole(version.stored) for version in versions) > 1:
+    # What the team sent has other headers where it is filed than where a copy of it arrived: these are one version.
+    whole = Counter(version.stored.sidecar.own for version in versions if is_whole(version.stored))
+    if max(whole.values(), default=0) > 1:
         flags |= {"variant"}
     return reason, sorted(flags), failed
 

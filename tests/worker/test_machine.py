@@ -22,10 +22,12 @@ FOUND: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _version(raw: bytes = b"raw", *, size: int | None = None, oversized: bool = False, **found: Any) -> Version:
+def _version(
+    raw: bytes = b"raw", *, size: int | None = None, oversized: bool = False, own: bool = False, **found: Any
+) -> Version:
     sidecar = Sidecar(
         "wi_" + "a" * 26, "desk", fingerprint(raw), "2026-03-02T10:00:00Z", "imap",
-        len(raw) if size is None else size, oversized=oversized,
+        len(raw) if size is None else size, oversized=oversized, own=own,
     )  # fmt: skip
     return Version(Stored(sidecar, raw), Result(FOUND | found, [b"pdf", b"logo"]))
 
@@ -96,3 +98,11 @@ def test_the_scanner_s_view_of_a_mail_can_be_published_whatever_its_bytes_are() 
 def test_a_first_reading_has_little_time_and_a_large_mail_some_more() -> None:
     assert first_limit(4_000) < 0.8
     assert 10 < first_limit(50_000_000) < 11
+
+
+def test_what_the_team_sent_is_its_own_and_done_whichever_copy_came_first_and_no_variant_of_itself() -> None:
+    filed, arrived = _version(b"1", own=True), _version(b"22")
+    for versions in ([filed, arrived], [arrived, filed], [filed]):
+        found = publication(versions, ["a", "b"])
+        assert (found.machine["kind"], found.status, found.machine["flags"]) == ("own", "done", [])
+    assert publication([filed, arrived, _version(b"333")], ["a", "b", "c"]).machine["flags"] == ["variant"]
