@@ -100,10 +100,10 @@ def _bounded(write: Write, most: int) -> Write:
 
 def main() -> None:
     """The child: an order by standard input, the answer by standard output, each one line of JSON."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = json.loads(sys.stdin.buffer.readline())
+    resource.setrlimit(resource.RLIMIT_AS, (asked["memory"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (asked["processor"],) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     mail = Path(asked["mail"])
     try:
         answer = _answer(Order(**asked["order"]), Path(asked["body"]), mail)

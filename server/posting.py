@@ -172,7 +172,10 @@ class Desk:
     async def _by_child(self, order: Order, body: Path, mail: Path) -> Composed:
         try:
             async with asyncio.timeout(PATIENCE), self._turns:
-                answer = await _child({"order": asdict(order), "body": str(body), "mail": str(mail)})
+                answer = await _child({
+                    "order": asdict(order), "body": str(body), "mail": str(mail),
+                    "memory": composing.MEMORY, "processor": composing.PROCESSOR,
+                })  # fmt: skip
         except TimeoutError:
             raise StoreUnavailableError("composing posted mail takes too long") from None
         if "composed" in answer:

@@ -77,6 +77,7 @@ class PostHandler(Handler):
             await self.body.add(chunk)
         except (RefusalError, StoreUnavailableError) as error:
             self.body.forget()
+            self._release()
             refusal = as_refusal(error) or error
             if not self._finished:
                 self.send_error(getattr(refusal, "status_code", 500), exc_info=(type(refusal), refusal, None))
