@@ -16,6 +16,9 @@ log = get_logger("oauth")
 #: A token is renewed so many seconds before it expires, or a tenth of its life where that is shorter.
 MARGIN, MARGIN_PART = 300.0, 0.1
 
+#: Seconds before its end from which a token is not given any more, even if there is no other.
+LAST = 20.0
+
 #: Seconds for a renewal as a whole; its single steps have time-outs of their own that end before.
 RENEWAL = 90.0
 
@@ -25,14 +28,17 @@ Ask = Callable[[str | None], Grant]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An access token, and until when on the monotonic clock it is given."""
+    """An access token; on the monotonic clock, until when it is given and when it `ends`."""
 
     token: str = field(repr=False)
     until: float
+    ends: float
 
 
 class Tokens:
     """Gives an access token that is good for some minutes, and renews it when it is needed.
+
+    While the provider is away, the one that is there is given as long as it is good.
 
     A refresh token that the provider replaced is kept before the access token that came with it is given: whatever
     happens then, the next renewal has it.
@@ -61,7 +67,11 @@ class Tokens:
         if self._held is None or self._clock() >= self._held.until:
             if self._renewing is None or self._renewing.done():
                 self._renewing = asyncio.create_task(self._renew(), name=f"token of {self._name}")
-            await asyncio.shield(self._renewing)
+            try:
+                await asyncio.shield(self._renewing)
+            except TokenUnavailableError:
+                if self._held is None or self._clock() >= self._held.ends - LAST:
+                    raise  # otherwise the old one is good while the provider is away
         if self._held is None:  # refused again by another connection, in the same moment
             raise TokenUnavailableError(f"the access token of {self._name} was refused as soon as it came")
         return self._held.token
@@ -92,7 +102,8 @@ class Tokens:
         if refresh and grant.refresh_token and grant.refresh_token != refresh:
             self._unkept = (refresh, grant.refresh_token)
             self._keep()
-        return Held(grant.access_token, began + grant.life - min(MARGIN, grant.life * MARGIN_PART))
+        ends = began + grant.life
+        return Held(grant.access_token, ends - min(MARGIN, grant.life * MARGIN_PART), ends)
 
     def _kept(self) -> str | None:
         """The refresh token to use; None for an application that signs in by itself."""
