@@ -25,7 +25,7 @@ from workitems.errors import InvalidChangeError
 MEMORY = 1024**3
 
 #: Seconds of processor time of a child; 67 MB of JSON take 2.
-PROCESSOR = 30
+PROCESSOR = 15
 
 #: Exit code that says "out of memory": to say it otherwise might take some.
 EXIT_MEMORY = 71

@@ -25,8 +25,9 @@ SMALL = 128 * 1024
 #: Bodies of the largest size that a process receives at a time.
 AT_ONCE = 4
 
-#: Children of a process that compose at a time; they are for the processor what readers are.
-CHILDREN = 2
+#: Children of a process that compose at a time: for those who have shown who they are, and for strangers, whose forms
+#: may be made to be slow.
+CHILDREN = {True: 2, False: 1}
 
 #: Seconds that a child may take, and that a body may wait for its turn.
 PATIENCE = 60.0
@@ -126,7 +127,7 @@ class Desk:
         self.known, self.strangers = Room(AT_ONCE * largest), Room(AT_ONCE * largest)
         self._intake = intake
         self._most = most
-        self._turns = asyncio.Semaphore(CHILDREN)
+        self._turns = {trusted: asyncio.Semaphore(most) for trusted, most in CHILDREN.items()}
 
     async def check(self) -> None:
         """Before a body is received: raises StoreUnavailableError or IntakeFullError where it could not be put."""
@@ -134,8 +135,8 @@ class Desk:
             raise IntakeFullError(f"{self._most} mails wait to be read already")
 
     @asynccontextmanager
-    async def composed(self, order: Order, body: Mail) -> AsyncIterator[tuple[Mail, Composed]]:
-        """The mail that *body* describes, there until the block is left.
+    async def composed(self, order: Order, body: Mail, *, trusted: bool = True) -> AsyncIterator[tuple[Mail, Composed]]:
+        """The mail that *body* describes, there until the block is left. *trusted*: its sender has shown who he is.
 
         Raises InvalidChangeError, TooLargeError, and StoreUnavailableError when a disk, a process or time is short.
         """
@@ -144,7 +145,7 @@ class Desk:
             return
         path = self.spool.path()
         try:
-            found = await self._by_child(order, body.raw.path, path)
+            found = await self._by_child(order, body.raw.path, path, self._turns[trusted])
             yield Mail(await self.spool.run(survey, path)), found
         finally:
             await self.spool.run(partial(path.unlink, missing_ok=True))
@@ -169,9 +170,9 @@ class Desk:
             return await self._intake.put(mail.raw, origin)
         return await self._intake.put_file(mail.raw.path, origin, head=mail.raw.head, fingerprint=mail.raw.fingerprint)
 
-    async def _by_child(self, order: Order, body: Path, mail: Path) -> Composed:
+    async def _by_child(self, order: Order, body: Path, mail: Path, turns: asyncio.Semaphore) -> Composed:
         try:
-            async with asyncio.timeout(PATIENCE), self._turns:
+            async with asyncio.timeout(PATIENCE), turns:
                 answer = await _child({
                     "order": asdict(order), "body": str(body), "mail": str(mail),
                     "memory": composing.MEMORY, "processor": composing.PROCESSOR,

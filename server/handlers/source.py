@@ -68,7 +68,7 @@ class SourceHandler(PostHandler):
         largest = self.context.settings.intake.largest
         order = Order(self.source.kind, self.request.headers.get("Content-Type", ""), most=largest)
         try:
-            async with self.context.desk.composed(order, body) as (mail, found):
+            async with self.context.desk.composed(order, body, trusted=self.trusted) as (mail, found):
                 if self.source.kind == "mailgun":
                     await self._check_signature(found.posted.proof, mail)
                 await self._put(mail, found.posted)

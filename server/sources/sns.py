@@ -16,9 +16,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from server.body import marks
 from workitems.errors import InvalidChangeError
 
 NOTIFICATION, SUBSCRIPTION, UNSUBSCRIPTION = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
+
+#: Marks of JSON outside of texts; a message has some twelve values, and attributes.
+_MOST_MARKS = 1_000
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 #: What is signed, in this order; what a message does not have is passed over.
 _SIGNED = {
@@ -62,7 +68,7 @@ class ForgedError(Exception):
 def read(raw: bytes) -> Message:
     """Raises InvalidChangeError for what is no SNS message, ForgedError for one whose certificate is elsewhere."""
     try:
-        body = json.loads(raw)
+        body = _flat(raw)
         fields = {name: value for name, value in body.items() if isinstance(value, str)}
         at = datetime.strptime(fields["Timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
         signed = _canonical(fields)
@@ -108,6 +114,14 @@ def confirmation(message: Message) -> str:
     if not re.fullmatch(r"[0-9A-Za-z]{1,1024}", message.token, re.ASCII):
         raise ForgedError("its token has not the form of SNS's")
     return f"https://{message.host}/?Action=ConfirmSubscription&TopicArn={message.topic}&Token={message.token}"
+
+
+def _flat(raw: bytes) -> Any:
+    """The JSON in *raw*, which has few values: anybody may post, and many values would stop the process for a while."""
+    quotes = raw.count(b'"') - raw.count(b'\\"')
+    if quotes > _MOST_MARKS or marks(_STRING.sub(b"", raw)) > _MOST_MARKS:
+        raise ValueError("more values than a message has")
+    return json.loads(raw)
 
 
 def _canonical(fields: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -111,11 +112,19 @@ def test_china_has_hosts_of_its_own() -> None:
     "raw",
     [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, dumps(signed(KEY) | {"Type": "Other"}).encode(),
      dumps(signed(KEY) | {"Signature": "%"}).encode(), dumps(signed(KEY) | {"Timestamp": "now"}).encode(),
-     dumps(signed(KEY) | {"Message": 7}).encode()],
+     dumps(signed(KEY) | {"Message": 7}).encode(),
+     b"[" + b"{}," * 300_000 + b"{}]", b'["\\\\"' + b',"\\\\"' * 200_000 + b"]"],
 )  # fmt: skip
-def test_what_is_no_message_is_refused(raw: bytes) -> None:
+def test_what_is_no_message_is_refused_at_once(raw: bytes) -> None:
+    start = time.process_time()
     with pytest.raises(InvalidChangeError):
         sns.read(raw)
+    assert time.process_time() - start < 0.05
+
+
+def test_a_message_of_marks_alone_is_a_message() -> None:
+    text = '{"a": [1, 2], "b": "\\"\\\\"}' * 5_000
+    assert read(signed(KEY, Message=text)).text == text
 
 
 def test_a_confirmation_is_made_of_what_was_checked() -> None:
