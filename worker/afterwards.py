@@ -18,6 +18,7 @@ from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError, TubepostError
 from workitems.lease import Lease
 from workitems.log import get_logger
+from workitems.settings import MailboxSettings
 from workitems.tasks import not_cancelled
 
 log = get_logger("afterwards")
@@ -52,6 +53,12 @@ class Care:
     account: Callable[[], Account]
     folders: tuple[str, ...]
     step: Step
+
+
+def care_of(name: str, mailbox: MailboxSettings, account: Callable[[], Account]) -> Care | None:
+    """None for a mailbox that is left as it is. What the team sent (`sent`) is left in any case."""
+    step = Step.of(mailbox.after)
+    return Care(name, account, mailbox.folder, step) if step else None
 
 
 class Afterwards:

@@ -3,26 +3,18 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
-from worker import baseline
-from worker.imap import Connection, Folder, connect
-from worker.main import watch
-from worker.poller import Watch
-from worker.wanted import wanted
+from worker.imap import LoginRefusedError
+from worker.inspection import inspect
 from workitems import log as logs
-from workitems.errors import StoreUnavailableError, TubepostError
-from workitems.mailbox import Checkpoint, Mailbox
+from workitems.errors import SettingsError, StoreUnavailableError, TubepostError
 from workitems.mailstore import MailStore
 from workitems.redis import Client, available
 from workitems.redis import connect as connect_redis
-from workitems.settings import Settings
+from workitems.settings import MailboxSettings, Settings, SourceSettings
 
 #: The oldest Redis that has all that we need (XAUTOCLAIM came with 6.2).
 OLDEST = (6, 2)
-
-#: Extensions of a mailbox's server that matter, and what they are for.
-EXTENSIONS = {"IDLE": "tells of new mail at once", "MOVE": "moves mail", "UIDPLUS": "names moved mail"}
 
 
 async def check(settings: Settings, say: Callable[[str], object] | None = None) -> bool:
@@ -35,13 +27,13 @@ async def check(settings: Settings, say: Callable[[str], object] | None = None) 
             await _told(say, "Redis", _redis(redis), settings.redis_advice),
             await _told(say, "mail store", _mailstore(settings), "Check data: its disk, its owner."),
         ]
-        watches = [watch(name, mailbox, settings) for name, mailbox in settings.mailboxes.items()]
-        if not watches:
+        fine += [_sourced(say, name, source) for name, source in settings.sources.items()]
+        if not settings.mailboxes:
             say("mailboxes: none is set; only posted mail comes in. A table [mailboxes.<name>] adds one.")
-        found = await asyncio.gather(*(_collected(each, redis) for each in watches))
-        for lines, good in found:
-            for line in lines:
-                say(line)
+        boxes = settings.mailboxes.items()
+        found = await asyncio.gather(*(_mailbox(name, mailbox, settings, redis) for name, mailbox in boxes))
+        for told, good in found:
+            say(told)
             fine.append(good)
         return all(fine)
     finally:
@@ -53,16 +45,22 @@ async def _told(say: Callable[[str], object], what: str, look: Awaitable[str], a
     try:
         say(f"{what}: {await look}")
     except (TubepostError, OSError, TimeoutError) as error:
-        say(f"{what}: NOT reached. {error or 'no answer in time'}{_advice(error, advice)}")
+        say(_not_reached(what, error, advice))
         return False
     return True
 
 
-async def _collected(each: Watch, redis: Client) -> tuple[list[str], bool]:
-    """The lines of one mailbox, kept together while the others are looked at too."""
-    lines: list[str] = []
-    good = await _told(lines.append, f"mailbox {each.name}", _mailbox(each, redis))
-    return lines, good
+def _not_reached(what: str, error: Exception, advice: str = "") -> str:
+    return f"{what}: NOT reached. {error or 'no answer in time'}{_advice(error, advice)}"
+
+
+async def _mailbox(name: str, mailbox: MailboxSettings, settings: Settings, redis: Client) -> tuple[str, bool]:
+    """What is said of one mailbox, kept together while the others are looked at too."""
+    try:
+        lines, fine = await inspect(name, mailbox, settings, redis)
+    except (TubepostError, OSError, TimeoutError) as error:
+        return _not_reached(f"mailbox {name}", error), False
+    return f"mailbox {name}: " + "\n    ".join(lines), fine
 
 
 async def _redis(redis: Client) -> str:
@@ -91,41 +89,19 @@ async def _mailstore(settings: Settings) -> str:
     return f"{settings.mail} can be written"
 
 
-async def _mailbox(each: Watch, redis: Client) -> str:
-    connection = await connect(each.account())
+def _sourced(say: Callable[[str], object], name: str, source: SourceSettings) -> bool:
+    """Say whether what is needed to know a posting service again is there."""
     try:
-        folder = await connection.select(each.folder)
-        count = await _would_be_read(each, connection, folder, redis)
-        offers = [name for name in EXTENSIONS if name in connection.capabilities]
-        lacks = [f"{name} ({why})" for name, why in EXTENSIONS.items() if name not in connection.capabilities]
-        return (
-            f'signed in, "{each.folder}" holds {folder.exists} mails; {count}\n'
-            f"    the server offers {', '.join(offers) or 'none of the extensions that we know'}"
-            + (f"; it lacks {', '.join(lacks)}" if lacks else "")
-            + f"; keywords are {'kept' if folder.keywords_allowed else 'not kept'}"
+        told = (
+            f"SNS topics that are believed: {len(source.topics)}" if source.kind == "ses" else "its secret can be read"
         )
-    finally:
-        await connection.logout_and_close()
-
-
-async def _would_be_read(each: Watch, connection: Connection, folder: Folder, redis: Client) -> str:
-    """How many mails a worker that starts now would read."""
-    checkpoint, why = await _checkpoint(each, connection, folder, redis)
-    return f"{len(await wanted(connection, checkpoint))} would be read now ({why})"
-
-
-async def _checkpoint(each: Watch, connection: Connection, folder: Folder, redis: Client) -> tuple[Checkpoint, str]:
-    following = folder.uidnext or max(await connection.search(1), default=0) + 1
-    fresh = baseline.first_sight(each.start, folder, following, datetime.now(UTC).date())
-    try:
-        known = await Mailbox(redis, each.name).checkpoint()
-    except StoreUnavailableError:
-        return fresh, f'by start = "{each.start}"; how far it was read stands in Redis, which cannot be asked'
-    if known is None:
-        return fresh, f'it was never read; start = "{each.start}"'
-    if known.uidvalidity == folder.uidvalidity:
-        return known, f"those after number {known.uid}, up to which it was read"
-    return baseline.renumbered(known, folder, following), "its server numbered all mail anew; known ones come once only"
+        if source.kind != "ses":
+            source.password()
+    except SettingsError as error:
+        say(f"source {name}: NOT usable. {error}")
+        return False
+    say(f"source {name}: {source.kind}, filed under {source.mailbox}; {told}")
+    return True
 
 
 #: Class of an error → what a person can do about it.
@@ -140,6 +116,8 @@ _ADVICE = {
 
 
 def _advice(error: BaseException, otherwise: str) -> str:
+    if isinstance(error, LoginRefusedError) and error.advice:
+        return ""  # it ends with it
     advice = _ADVICE.get(type(error).__name__, otherwise)
     return f"\n    {advice}" if advice else ""
 

@@ -2,7 +2,7 @@
 
 Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
                                                           ├─ repair
-                                                          ├─ each mailbox: its lease ─ a poller for each folder
+                                                          ├─ each mailbox: its lease ─ a poller a folder ─ afterwards
                                                           └─ the report that we are alive
 """
 
@@ -18,15 +18,17 @@ from typing import Any
 import uvloop
 
 from worker.access import Access, Turns
+from worker.afterwards import Afterwards, care_of
 from worker.poller import Poller
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
 from worker.repairer import Repairer
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
-from worker.watch import Watch, watches
+from worker.watch import watches
 from worker.watching import Beside, Watcher
 from workitems import log as logs
+from workitems.aftercare import Aftercare
 from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError
 from workitems.intake import Intake
@@ -153,11 +155,6 @@ def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     return {name: each for name, each in found.items() if each}
 
 
-def watch(name: str, mailbox: MailboxSettings, settings: Settings) -> Watch:
-    """The first folder of a mailbox."""
-    return watches(name, mailbox, settings)[0]
-
-
 def dealt_with(settings: Settings) -> dict[str, str]:
     """Mailbox → when its mail is dealt with there; those that are left as they are are missing."""
     return {name: mailbox.when for name, mailbox in settings.mailboxes.items() if mailbox.after != "leave"}
@@ -180,11 +177,13 @@ def _watcher(
     """One mailbox: its folders share lease and sign-in, and each has a connection of its own."""
     lease = Lease(redis, name, worker, seconds=settings.worker.lease)
     access = Access(turns)
+    folders = watches(name, mailbox, settings)
     pollers = [
-        Poller(watch, Mailbox(redis, name, watch.folder, lease), intake, access, worker=worker)
-        for watch in watches(name, mailbox, settings)
+        Poller(watch, Mailbox(redis, name, watch.folder, lease), intake, access, worker=worker) for watch in folders
     ]
-    beside: list[Beside] = []  # what else is done to this mailbox by who holds its lease
+    beside: list[Beside] = []
+    if care := care_of(name, mailbox, folders[0].account):
+        beside.append(Afterwards(care, Aftercare(redis, name), lease, open_mailbox=access.connect).run)
     return Watcher(lease, pollers, beside)
 
 

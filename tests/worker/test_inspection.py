@@ -1,0 +1,147 @@
+"""`run.py check` on mailboxes: what is set can be done, or a sentence says why not and what can."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.dovecot import Dovecot
+from tests.support.scripted_imap import ScriptedImap, Talk
+from tests.worker.desk import letter
+from worker.check import check
+from workitems.redis import Client
+from workitems.settings import Settings
+
+Check = Callable[..., Awaitable[tuple[bool, str]]]
+
+
+@pytest.fixture
+def user(_fresh_users: Iterator[str]) -> str:
+    return next(_fresh_users)
+
+
+@pytest.fixture
+def checked(redis_url: str, tmp_path: Path) -> Check:
+    """Runs the check for one mailbox: whether all is well, and what was said."""
+
+    async def run(
+        port: int, name: str = "desk", sources: dict[str, Any] | None = None, **more: Any
+    ) -> tuple[bool, str]:
+        mailbox = {"host": "127.0.0.1", "port": port, "tls": "none", "user": name, "password": "secret", **more}
+        settings = Settings.model_validate(
+            {"data": tmp_path, "redis": {"url": redis_url}, "mailboxes": {"desk": mailbox}, "sources": sources or {}}
+        )
+        said: list[str] = []
+        return await check(settings, said.append), "\n".join(said)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("after", "when", "said"),
+    [
+        ("leave", "published", "left as it is"),
+        ("seen", "published", "marked as seen once its item is published"),
+        ("keyword:Tubepost", "done", "marked with the keyword Tubepost once its item is done or dismissed"),
+        (
+            "move:Processed",
+            "published",
+            'moved to "Processed" once its item is published; that folder is not there yet',
+        ),
+        ("move:Sent", "published", 'moved to "Sent" once its item is published'),
+    ],
+)
+async def test_what_would_be_done_afterwards_is_said(
+    checked: Check, post_dovecot: Dovecot, user: str, after: str, when: str, said: str
+) -> None:
+    post_dovecot.seed([letter(1)], user=user, folder="Sent")
+    fine, told = await checked(post_dovecot.port, user, after=after, when=when)
+    assert fine, told
+    assert f"afterwards, mail is {said}" in told
+    assert ("will be made" in told) == (after == "move:Processed")
+
+
+async def test_every_folder_is_looked_at_and_one_that_is_not_there_is_refused(
+    checked: Check, post_dovecot: Dovecot, user: str
+) -> None:
+    post_dovecot.seed([letter(1), letter(2)], user=user, folder="Claims")
+    box = {"folder": ["INBOX", "Claims"], "start": "all"}
+    fine, told = await checked(post_dovecot.port, user, **box)
+    assert fine, told
+    assert '"INBOX" holds 0 mails' in told
+    assert '"Claims" holds 2 mails; 2 would be read now' in told
+    fine, told = await checked(post_dovecot.port, user, **box, sent="Sent Items")
+    assert not fine
+    assert 'the folder "Sent Items"' in told
+    assert "Check folder and sent" in told
+    assert '"Claims" holds 2 mails' in told
+
+
+async def test_nothing_is_changed(checked: Check, post_dovecot: Dovecot, user: str, redis: Client) -> None:
+    post_dovecot.seed([letter(1)], user=user)
+    fine, _ = await checked(post_dovecot.port, user, after="move:Processed")
+    assert fine
+    assert not (post_dovecot.maildir(user) / ".Processed").exists()
+    assert await redis.keys("*") == []
+
+
+@pytest.mark.parametrize(
+    ("after", "more", "flags", "said", "instead"),
+    [
+        ("keyword:Tubepost", "MOVE", "\\Seen \\Deleted", "keeps no keyword Tubepost", "leave, seen, move:<folder>."),
+        ("seen", "", "\\Deleted \\*", "does not keep", "leave, keyword:<name>."),
+        ("move:Processed", "", "\\Seen \\*", "neither MOVE (RFC 6851) nor UIDPLUS", "leave, seen, keyword:<name>."),
+    ],
+)
+async def test_what_the_server_cannot_do_is_refused_and_what_it_can_is_named(
+    checked: Check, after: str, more: str, flags: str, said: str, instead: str
+) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in(f"IMAP4rev1 {more}")
+        lines = [
+            "* FLAGS (\\Seen)",
+            f"* OK [PERMANENTFLAGS ({flags})] x",
+            "* OK [UIDVALIDITY 7] x",
+            "* OK [UIDNEXT 1] x",
+        ]
+        await talk.answer("SELECT .*", "* 0 EXISTS", *lines, end="OK [READ-WRITE] done")
+        await talk.answer("UID SEARCH .*", "* SEARCH")
+        if after.startswith("move:"):
+            await talk.answer("STATUS .*", end="NO [NONEXISTENT] none")
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        fine, told = await checked(server.port, after=after)
+    assert not fine
+    assert said in told
+    assert f"Set after to one of: {instead}" in told
+
+
+async def test_a_keyword_that_is_there_already_is_good_where_no_new_ones_are_kept(checked: Check) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in()
+        lines = ["* OK [PERMANENTFLAGS (\\Seen tubepost)] x", "* OK [UIDVALIDITY 7] x", "* OK [UIDNEXT 1] x"]
+        await talk.answer("SELECT .*", "* 0 EXISTS", *lines, end="OK [READ-WRITE] done")
+        await talk.answer("UID SEARCH .*", "* SEARCH")
+        await talk.answer("LOGOUT", "* BYE")
+
+    async with ScriptedImap(script) as server:
+        fine, told = await checked(server.port, after="keyword:Tubepost")
+    assert fine, told
+
+
+async def test_a_service_s_secret_that_cannot_be_read_is_said(
+    checked: Check, post_dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    gun = {"kind": "mailgun", "mailbox": "desk", "secret_file": str(secret)}
+    sns = {"kind": "ses", "mailbox": "desk", "topics": ["arn:aws:sns:eu-west-1:123456789012:mail"]}
+    fine, told = await checked(post_dovecot.port, user, {"gun": gun, "amazon": sns})
+    assert not fine
+    assert "source gun: NOT usable. secret_file" in told
+    assert "source amazon: ses, filed under desk; SNS topics that are believed: 1" in told
+    secret.write_text("hush\n")
+    fine, told = await checked(post_dovecot.port, user, {"gun": gun})
+    assert fine
+    assert "hush" not in told
