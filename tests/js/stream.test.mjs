@@ -237,6 +237,27 @@ test("back online it tries within a second, but never before a Retry-After", asy
   stream.close();
 });
 
+test("a browser that loses its network says so at once, and finds a server that is reached all the same", async () => {
+  const page = new EventTarget();
+  page.navigator = { onLine: true };
+  const { clock, server, stream } = begin({ page });
+  await settle();
+  server.last.write(connected("5-1"));
+  await settle();
+  page.navigator.onLine = false;
+  page.dispatchEvent(new Event("offline"));
+  assert.equal(stream.state.name, "offline");
+  assert.equal(server.last.open, false);
+  const waits = stream.state.retryAt;
+  page.dispatchEvent(new Event("offline"));
+  assert.equal(stream.state.retryAt, waits);
+  await clock.pass(1000);
+  server.last.write(connected("5-1"));
+  await settle();
+  assert.equal(stream.state.name, "live");
+  stream.close();
+});
+
 test("what cannot be understood is passed over, unknown events are handed on", async () => {
   const { server, stream, told } = begin();
   await settle();

@@ -36,6 +36,12 @@ export const item = (id) => call(itemUrl(id));
 export const change = (id, version, wanted) =>
   call(itemUrl(id), { method: "PATCH", body: wanted, headers: { "If-Match": `"${version}"` } });
 
+/** Mails that could not be read as they should, those first that are so longest: `{items: [{id, reference, since, reason}], count}`. */
+export const quarantine = () => call("/api/quarantine");
+
+/** Have an item's stored mail read again. */
+export const retry = (id) => call(itemUrl(id, "/retry"), { method: "POST" });
+
 export const testItem = (wanted) => call("/api/test/workitem", { method: "POST", body: wanted });
 
 export const signOut = () => call("/logout", { method: "POST" });

@@ -1,6 +1,7 @@
 /** The item that is open: what it is, what one can do with it, its fields beside its mail. */
 
 import { ItemActions } from "./actions.js";
+import { announce } from "./announcer.js";
 import * as api from "./api.js";
 import { conversation } from "./conversation.js";
 import { element, find, mark } from "./element.js";
@@ -16,6 +17,8 @@ export class ItemDetail extends EventTarget {
   #queue;
   #pane = find("#detail");
   #item = null;
+  // Whether the item was removed while it was open: what was asked for before may still be answered.
+  #gone = false;
   #actions = null;
   #parts = {};
 
@@ -29,6 +32,7 @@ export class ItemDetail extends EventTarget {
   async show(id) {
     this.id = id;
     this.#item = null;
+    this.#gone = false;
     if (!id) return this.#nothing("Choose a work item to read it.");
     this.#nothing("Loading …");
     await this.#load(id);
@@ -43,12 +47,12 @@ export class ItemDetail extends EventTarget {
     try {
       item = await api.item(id);
     } catch (error) {
-      if (this.id !== id) return;
+      if (this.id !== id || this.#gone) return;
       if (error.status === 404) return this.#nothing("This item does not exist any more.");
       // What is shown stays: the news themselves are already in it.
       return this.#item ? undefined : this.#nothing(error.message, () => this.show(id));
     }
-    if (this.id !== id) return;
+    if (this.id !== id || this.#gone) return;
     if (item.status === "pending" && !item.submission_ref) return this.#nothing("Its mail is being read; it appears in a moment.");
     if (this.#item && this.#item.text === item.text) this.#renew(item);
     else this.#draw(item);
@@ -56,7 +60,7 @@ export class ItemDetail extends EventTarget {
 
   /** The stream or an answer told of the open item: what people do changes in place, the mail stays as it is. */
   async #told(news) {
-    if (news.removed) return this.#item && this.#actions.say("This item was removed.");
+    if (news.removed) return this.#removed();
     if (!this.#item) return this.#load(news.id);
     if (news.version === this.#item.version && news.preview === this.#item.preview) return;
     const mine = this.#actions.busy;
@@ -64,6 +68,16 @@ export class ItemDetail extends EventTarget {
     await this.#load(news.id);
     const change = lastChange(this.#item);
     if (!mine && change && change.who !== this.person.name) this.#actions.say(`${change.words}.`);
+  }
+
+  /** Whoever removed it wanted nothing of it to be left: not on this screen either. */
+  #removed() {
+    const within = this.#pane.contains(document.activeElement);
+    this.#item = null;
+    this.#gone = true;
+    this.#nothing("This item was removed.");
+    announce("This item was removed.");
+    if (within) find("button", this.#pane)?.focus();
   }
 
   #renew(item) {

@@ -5,6 +5,8 @@ import { Rows } from "./rows.js";
 
 // Milliseconds that a pointer over the list counts as reading after it moved.
 const READING = 10_000;
+// Milliseconds that a row of a removed item takes to fade; the same in health.css.
+const FADE = 200;
 // Milliseconds between two sweeps of rows that are only still there.
 const SWEEP = 5_000;
 
@@ -14,6 +16,7 @@ export class ItemList extends EventTarget {
   #pill = find("#pill");
   #unseen = new Set();
   #leaving = new Map();
+  #fading = new Set();
   #pointer = 0;
   #current = null;
   #open = null;
@@ -83,6 +86,21 @@ export class ItemList extends EventTarget {
     }
     this.rows.remove(ids);
     this.#drawPill();
+  }
+
+  /** The row of an item that exists no more fades and goes. Many that go together go in one step. */
+  fade(id) {
+    const row = this.rows.get(id);
+    if (!row) return;
+    mark(row, "data-gone", true);
+    if (!this.#fading.size) {
+      setTimeout(() => {
+        const ids = [...this.#fading];
+        this.#fading.clear();
+        this.remove(ids);
+      }, FADE);
+    }
+    this.#fading.add(id);
   }
 
   /** Mark the row whose item is open in the detail. */

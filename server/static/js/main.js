@@ -7,8 +7,10 @@ import { mountConnection, titleMark } from "./connection.js";
 import { find, mark, write } from "./element.js";
 import { Filters, viewWord } from "./filters.js";
 import { zone } from "./format.js";
+import { mountHealth } from "./health-bar.js";
 import { ItemDetail } from "./item-detail.js";
 import { ItemList } from "./item-list.js";
+import { Quarantine } from "./quarantine.js";
 import { Queue } from "./queue.js";
 import { mountSseTest } from "./sse-test.js";
 import { WorkItemStream } from "./stream.js";
@@ -21,6 +23,7 @@ const queue = new Queue(list);
 const filters = new Filters();
 const stream = new WorkItemStream();
 const detail = new ItemDetail(queue);
+const quarantine = new Quarantine();
 const unread = new Set();
 
 function toSignIn() {
@@ -44,7 +47,7 @@ async function start() {
 }
 
 function welcome(session) {
-  detail.person = session;
+  detail.person = quarantine.person = session;
   write(find("#person"), session.name);
   mark(find(".person"), "hidden", false);
   mountSseTest(find("#sse"), stream, session);
@@ -123,6 +126,7 @@ function open(id) {
 
 list.addEventListener("open", (event) => open(event.detail));
 detail.addEventListener("open", (event) => open(event.detail));
+quarantine.addEventListener("open", (event) => open(event.detail));
 detail.addEventListener("close", () => open(null));
 filters.addEventListener("choose", ({ detail: { status, mailbox } }) => show(status, mailbox));
 queue.addEventListener("changed", drawList);
@@ -138,6 +142,7 @@ stream.addEventListener("event", (event) => queue.follow(event.detail));
 stream.addEventListener("reset", () => queue.recover());
 stream.addEventListener("state", drawTitle);
 mountConnection(stream, announce);
+mountHealth(stream, (count) => quarantine.count(count));
 
 find("#more").addEventListener("click", () => attempt(() => queue.more()));
 find("#sign-out").addEventListener("click", () => attempt(async () => {
@@ -159,7 +164,7 @@ find("[role=tablist]").addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (event.target.closest("input, select, textarea, dialog, [contenteditable]")) return;
   if (event.key === "j" || event.key === "k") list.move(event.key === "j" ? 1 : -1);
   else if (event.key === ".") list.toTop();
   else if (event.key === "Escape" && detail.id) open(null);

@@ -100,7 +100,7 @@ export class Queue extends EventTarget {
 
   #remove(id, cursor) {
     this.items.remove(id, cursor);
-    this.#list.remove([id]);
+    this.#list.fade(id);
     this.#tell("item", { id, removed: true });
     this.#tell("changed");
   }

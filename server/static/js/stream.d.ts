@@ -45,7 +45,7 @@ export interface Options {
   now?: () => number;
   setTimeout?: (run: () => void, milliseconds: number) => unknown;
   clearTimeout?: (id: unknown) => void;
-  /** What tells of online, pageshow and visibility: the window. */
+  /** What tells of online, offline, pageshow and visibility: the window. */
   page?: unknown;
 }
 

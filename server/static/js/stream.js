@@ -247,6 +247,9 @@ export class WorkItemStream extends EventTarget {
       if (line && now() - line.heard > line.patience) this.#open("the page slept");
       else if (["reconnecting", "offline"].includes(this.state.name)) this.#soon();
     };
+    // A line that went dark says nothing for a minute. Should the server be reached all the same, it is found at once.
+    const dark = () => this.#current && ["connecting", "live", "catching_up"].includes(this.state.name) && this.#lost("the network is gone");
+    page.addEventListener("offline", dark, { signal });
     page.addEventListener("online", wake, { signal });
     page.addEventListener("pageshow", wake, { signal });
     page.document?.addEventListener("visibilitychange", wake, { signal });
