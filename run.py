@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from workitems.configuration import load
 from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailableError, TubepostError
@@ -71,6 +73,20 @@ def extract(arguments: argparse.Namespace) -> int:
     return show(load(), arguments.file, mailbox=arguments.mailbox, as_json=arguments.json)
 
 
+def import_(arguments: argparse.Namespace) -> int:
+    """take mail that lies in a mailbox already; may be broken off and goes on where it was"""
+    from worker.importing import import_mail
+
+    return 0 if asyncio.run(import_mail(load(), arguments.mailbox, arguments.start, arguments.folder)) else 1
+
+
+def _start(text: str) -> Literal["all"] | date:
+    try:
+        return "all" if text == "all" else date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("accepted are 'all' and a date such as 2026-03-01") from None
+
+
 def user(arguments: argparse.Namespace) -> int:
     """add, remove and list the people who may sign in"""
     from server.accounts import user as change
@@ -112,7 +128,7 @@ def demo_letters(_: argparse.Namespace) -> int:
 
 
 VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (
-    demo, server, worker, redis, check, authorize, extract, user, key, demo_mailbox, demo_letters,
+    demo, server, worker, redis, check, authorize, import_, extract, user, key, demo_mailbox, demo_letters,
 )  # fmt: skip
 
 
@@ -121,13 +137,16 @@ def _arguments() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     by_name = {}
     for verb in VERBS:
-        name = verb.__name__.replace("_", "-")
+        name = verb.__name__.strip("_").replace("_", "-")
         by_name[name] = verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__)
         by_name[name].set_defaults(verb=verb)
     by_name["authorize"].add_argument("mailbox", help="its name in the settings")
     by_name["extract"].add_argument("file", type=Path, help="a mail as .eml")
     by_name["extract"].add_argument("--mailbox", default="", help="whose field rules are used")
     by_name["extract"].add_argument("--json", action="store_true", help="everything, for programs")
+    by_name["import"].add_argument("mailbox", help="its name in the settings")
+    by_name["import"].add_argument("--start", type=_start, metavar="all|DATE", help="DATE: mail of that day and later")
+    by_name["import"].add_argument("--folder", help="one folder, also one that is not watched; else all that are")
     by_name["user"].add_argument("action", choices=["add", "remove", "list"])
     by_name["user"].add_argument("name", nargs="?")
     by_name["user"].add_argument("--role", choices=["viewer", "agent", "admin"], default="agent")

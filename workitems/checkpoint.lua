@@ -23,6 +23,8 @@ elseif verb == 'tell' then
   if redis.call('HGET', box, 'state') ~= ARGV[5] then redis.call('HSET', box, 'since', now()) end
   redis.call('HSET', box, 'state', ARGV[5], 'error', ARGV[6], 'worker', ARGV[8])
   if ARGV[7] == '1' then redis.call('HSET', box, 'checked', now()) end
+  -- What an import told that was killed.
+  if redis.call('EXISTS', P .. 'lease:import.' .. name) == 0 then redis.call('HDEL', box, 'import_todo', 'import_taken') end
   if ARGV[9] == '' then
     redis.call('HDEL', box, 'todo', 'taken')
   else

@@ -23,8 +23,10 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | intake | stream of mail that waits to be read: id, mailbox, raw (fingerprint); group `readers` |
 | attempts:<id> | hash: n (counted tries), raws, places, after; there while a mail waits to be read |
 | quarantine | sorted set of the ids of items that could not be read as they should, by ms of when that was found |
-| mailbox:<name>:<folder> | hash: uidvalidity, uid (checkpoint), owed, state, checked, error, … |
-| lease:<name> | the token of the worker that watches the mailbox; ends by itself |
+| mailbox:<name>:<folder> | hash: uidvalidity, uid, from, below (checkpoint); owed, given_up; baselines, rebaselined;
+  state, since, error, checked, worker; todo, taken, import_todo, import_taken |
+| import:<name>:<folder> | hash: uidvalidity, uid, last, since: how far an import of old mail has come |
+| lease:<name> | the token of the worker that watches the mailbox; ends by itself; `import.<name>`: of who imports |
 | after:<name> | sorted set of places in the mailbox whose mail is to be dealt with, by ms of when |
 | after:<name>:tries | hash: place → how often it was tried in vain |
 | store | id of the mail store that belongs to this Redis, as it stands in the store's own folder |
@@ -93,6 +95,10 @@ def attempts(item_id: str) -> str:
 
 def mailbox(name: str, folder: str = "INBOX") -> str:
     return f"{PREFIX}mailbox:{name}:{folder}"
+
+
+def imported(name: str, folder: str) -> str:
+    return f"{PREFIX}import:{name}:{folder}"
 
 
 def lease(name: str) -> str:
