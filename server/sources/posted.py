@@ -36,8 +36,8 @@ def envelope(sender: str, recipients: Sequence[str], **proof: str) -> Posted:
 
 
 def address(value: str) -> str:
-    """An address as it is kept: one line, of at most 320 characters."""
-    return _BREAKING.sub(" ", value).strip()[:320]
+    """An address as it is kept: one line, of at most 320 characters; half a character pair is replaced."""
+    return _BREAKING.sub(" ", value).strip()[:320].encode("utf-8", "replace").decode()
 
 
 def expect(form: Form, *names: str) -> None:

@@ -2,12 +2,15 @@
 
 import base64
 import json
+from dataclasses import asdict
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from io import BytesIO
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.sources import mailgun, postmark, sendgrid, ses
 from server.sources.head import LONGEST
@@ -167,6 +170,26 @@ def test_a_form_of_something_else_is_no_mail(write: Any) -> None:
         written(write, form(("a", b"b")))
 
 
+ODD = st.binary(max_size=60) | st.sampled_from(
+    [b"{", b"[]", b'{"to": [7, "\\ud800"], "from": "\\ud800"}', b"[[1]]", HEAD]
+)
+NAMES = ["sender", "recipient", "from", "to", "cc", "subject", "text", "html", "headers", "envelope", "charsets",
+         "attachment-info", "body-plain", "body-html", "message-headers", "content-id-map", "token"]  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), ODD), ODD)
+def test_whatever_a_form_holds_it_becomes_a_mail_or_is_refused(fields: dict[str, bytes], file: bytes) -> None:
+    post = form(*fields.items(), ("attachment-1", file, "x\ud800".encode("utf-8", "replace").decode(), "a/b; c"))
+    for write in (mailgun.write, sendgrid.write):
+        try:
+            raw, posted = written(write, post)
+        except InvalidChangeError:
+            continue
+        json.dumps(asdict(posted), ensure_ascii=False).encode()
+        assert parsed(raw)["MIME-Version"] == "1.0"
+
+
 # --- Postmark -------------------------------------------------------------------------------------------------------
 
 POSTMARK: dict[str, Any] = {
@@ -219,6 +242,27 @@ def test_an_odd_post_of_postmark_is_a_mail_all_the_same(other: dict[str, Any]) -
     assert "AB-123456" in read(raw).text
     assert b"\nBcc" not in raw
     assert b"\nX:" not in raw
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=30) | st.sampled_from(["\ud800", "QQ==", "a@b.c"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["Name", "Value", "Email", "Content", "ContentType", "ContentID"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.sampled_from([*POSTMARK, "Cc", "ReplyTo", "RawEmail"]), ANYTHING))
+def test_whatever_postmark_posts_it_becomes_a_mail_or_is_refused(other: dict[str, Any]) -> None:
+    try:
+        raw, posted = written(postmark.write, posted_json(**other))
+    except InvalidChangeError:
+        return
+    json.dumps(asdict(posted), ensure_ascii=False).encode()
+    assert raw
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"{}", b'{"a": 1}', b"[" * 100_000, b"[" + b"{}," * 1_000_000])
