@@ -77,16 +77,18 @@ class SourceHandler(PostHandler):
 
     async def _notification(self, body: Mail) -> None:
         """A message of SNS: a mail, or one that asks to be confirmed."""
+        sources = self.context.sources
         assert isinstance(body.raw, bytes), "messages are kept in memory"
+        assert sources.verify is not None, "loaded where a source is of this kind"
         try:
             message = await asyncio.to_thread(sns.read, body.raw)
             if message.topic not in self.source.settings.topics:
                 self._forged("its topic is none of those in the settings")
             self._check_age(message.at.timestamp())
-            certificate = await self.context.sources.pinned.certificate(message.certificate_url)
-            await asyncio.to_thread(sns.verify, message, certificate)
+            certificate = await sources.pinned.certificate(message.certificate_url)
+            await asyncio.to_thread(sources.verify, message, certificate)
             if message.type == sns.SUBSCRIPTION:
-                await self.context.sources.pinned.confirm(sns.confirmation(message))
+                await sources.pinned.confirm(sns.confirmation(message))
         except sns.ForgedError as error:
             self._forged(str(error))
         if message.type != sns.NOTIFICATION:

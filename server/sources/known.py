@@ -5,11 +5,12 @@ import binascii
 import hmac
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from server.sources import mailgun
 from server.sources.pinned import PinnedHost
+from server.sources.sns import Message
 from workitems import onetime
 from workitems.redis import Client
 from workitems.settings.work import SourceSettings
@@ -61,6 +62,12 @@ class Sources:
         self.pinned = pinned
         #: Posts by source and outcome: new, variant, duplicate, gone, told (no mail), or the status of a refusal.
         self.counts: Counter[tuple[str, str]] = Counter()
+        #: Raises ForgedError for a message of SNS that its certificate does not prove.
+        self.verify: Callable[[Message, bytes], None] | None = None
+        if any(each.kind == "ses" for each in settings.values()):
+            from server.sources.signature import verify
+
+            self.verify = verify
         self._redis = redis
         self._known = {
             name: Source(name, each, b"" if each.kind == "ses" else each.password().encode())

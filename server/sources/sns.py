@@ -11,11 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from server.body import marks
 from workitems.errors import InvalidChangeError
 
@@ -33,10 +28,6 @@ _SIGNED = {
 }
 _SIGNED[UNSUBSCRIPTION] = _SIGNED[SUBSCRIPTION]
 
-#: By signature version. SHA-1 is what version 1 is made with; what it signs is not a stranger's to choose freely, and
-#: topics can be set to version 2.
-_HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303
-
 #: The whole of a certificate's address: no user, no port, no query, nothing that two readers see differently.
 _CERTIFICATE = re.compile(
     r"https://(sns\.([a-z0-9-]{1,40})\.amazonaws\.com(?:\.cn)?)/SimpleNotificationService-[0-9a-f]{8,64}\.pem",
@@ -47,7 +38,7 @@ _TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:([a-z0-9-]{1,40}):[0-9]{12}:[A-Za-
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An SNS message that has the form of one; nothing in it is to be believed before `verify`."""
+    """An SNS message that has the form of one; nothing in it is to be believed before `signature.verify`."""
 
     type: str
     topic: str
@@ -87,26 +78,6 @@ def pinned_host(url: str, topic: str) -> str:
     if found is None or arn is None or found[2] != arn[1]:
         raise ForgedError("its certificate is not at SNS in the region of its topic")
     return found[1]
-
-
-def verify(message: Message, certificate: bytes) -> None:
-    """Raises ForgedError unless *message* was signed with the key of *certificate* (PEM) while that is valid."""
-    algorithm = _HASHES.get(message.version)
-    if algorithm is None:
-        raise ForgedError("its signature has a version other than 1 and 2")
-    try:
-        known = x509.load_pem_x509_certificate(certificate)
-        key = known.public_key()
-    except ValueError:
-        raise ForgedError("its certificate cannot be read") from None
-    if not known.not_valid_before_utc <= datetime.now(UTC) <= known.not_valid_after_utc:
-        raise ForgedError("its certificate is not valid now")
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < 2048:
-        raise ForgedError("its certificate holds no RSA key of 2048 bits or more")
-    try:
-        key.verify(message.signature, message.signed, padding.PKCS1v15(), algorithm)
-    except InvalidSignature:
-        raise ForgedError("its signature is wrong") from None
 
 
 def confirmation(message: Message) -> str:

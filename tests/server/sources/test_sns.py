@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +16,7 @@ from tornado.ioloop import IOLoop
 from server.sources import pinned as module
 from server.sources import sns
 from server.sources.pinned import UnreachableError
+from server.sources.signature import verify
 from tests.support.fake_sns import (
     CERTIFICATE_PATH,
     CERTIFICATE_URL,
@@ -26,6 +29,7 @@ from tests.support.fake_sns import (
     serving,
     signed,
 )
+from tests.support.program import PROJECT
 from workitems.errors import InvalidChangeError
 
 KEY = new_key("messages")
@@ -49,7 +53,7 @@ def read(message: dict[str, Any]) -> sns.Message:
      {"Type": "SubscriptionConfirmation", "Token": "2336412f37", "SubscribeURL": "https://sns.example.com"}],
 )  # fmt: skip
 def test_what_sns_signed_is_believed(version: str, fields: dict[str, str]) -> None:
-    sns.verify(read(signed(KEY, version=version, **fields)), PEM)
+    verify(read(signed(KEY, version=version, **fields)), PEM)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_what_sns_signed_is_believed(version: str, fields: dict[str, str]) -> No
 )  # fmt: skip
 def test_what_was_changed_is_not(change: dict[str, str]) -> None:
     with pytest.raises(sns.ForgedError):
-        sns.verify(read(signed(KEY) | change), PEM)
+        verify(read(signed(KEY) | change), PEM)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def test_what_was_changed_is_not(change: dict[str, str]) -> None:
 )  # fmt: skip
 def test_a_certificate_of_another_or_of_another_time_proves_nothing(pem: bytes) -> None:
     with pytest.raises(sns.ForgedError):
-        sns.verify(read(signed(KEY)), pem)
+        verify(read(signed(KEY)), pem)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,11 @@ def test_a_certificate_of_another_or_of_another_time_proves_nothing(pem: bytes) 
 def test_a_certificate_elsewhere_is_not_even_asked_for(url: str) -> None:
     with pytest.raises(sns.ForgedError):
         read(signed(KEY, SigningCertURL=url))
+
+
+def test_who_has_no_ses_does_not_load_what_it_needs() -> None:
+    code = "import sys, server.main; sys.exit('cryptography.x509' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=PROJECT).returncode == 0
 
 
 def test_china_has_hosts_of_its_own() -> None:
@@ -140,7 +149,7 @@ async def test_a_certificate_is_asked_for_once_also_by_many_at_a_time(server: Sn
     found = await asyncio.gather(*(pinned.certificate(CERTIFICATE_URL) for _ in range(5)))
     assert set(found) == {server.answers[CERTIFICATE_PATH][1]}
     assert server.asked == [CERTIFICATE_PATH]
-    sns.verify(read(signed(server.key)), found[0])
+    verify(read(signed(server.key)), found[0])
 
 
 @pytest.mark.parametrize(
