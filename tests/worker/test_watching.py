@@ -21,6 +21,7 @@ from workitems.identity import item_id
 from workitems.intake import Intake
 from workitems.lease import Lease
 from workitems.mailbox import Mailbox
+from workitems.mailstore import MailStore
 from workitems.redis import Client
 
 MakeDesk = Callable[..., Desk]
@@ -259,3 +260,23 @@ async def test_a_mail_that_lies_in_two_folders_or_is_moved_is_one_item(
         await until(passed, 5)
     assert await desk.waiting() == [item_id("desk", letter(n)) for n in (1, 2)]
     client.logout()
+
+
+async def test_a_poller_that_has_to_wait_keeps_its_mailbox(
+    make_desk: MakeDesk, redis: Client, mailstore: MailStore
+) -> None:
+    desk = make_desk()
+    desk.seed(letter(1), letter(2))
+    async with Worker(desk, Intake(redis, mailstore, most=1), "one", seconds=0.6).at_work() as one:
+
+        async def paused() -> bool:
+            return (await _record(redis)).get("state") == "paused"
+
+        await until(paused)
+        token = one.lease.token
+        await asyncio.sleep(1.0)  # longer than it lasts
+        assert await paused()
+        assert one.lease.token == token
+        await redis.xtrim(keys.INTAKE, maxlen=0)
+        await until(_came(desk, 1), 20)
+        assert await desk.waiting() == [item_id("desk", letter(2))]

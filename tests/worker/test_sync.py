@@ -1,0 +1,170 @@
+"""What the poller believes of a server's numbers, what it asks for, and how it comes back: against scripted servers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date
+
+import pytest
+
+from tests.support.scripted_imap import ScriptedImap, Talk
+from tests.worker.desk import Desk, letter, until
+from tests.worker.moody import Message, Moody
+from worker import health, poller
+from worker.access import Access, Turns
+from worker.poller import Poller
+from worker.watch import Watch
+from workitems import keys
+from workitems.identity import item_id
+from workitems.intake import Intake
+from workitems.mailbox import Checkpoint, Mailbox
+from workitems.mailstore import MailStore
+from workitems.redis import Client
+
+MakeDesk = Callable[..., Desk]
+MakePoller = Callable[..., Poller]
+
+
+@pytest.fixture
+def make_poller(redis: Client, intake: Intake) -> MakePoller:
+    def make(server: ScriptedImap, **settings: object) -> Poller:
+        watch = Watch("desk", lambda: server.account, **{"start": "all", **settings})  # type: ignore[arg-type]
+        return Poller(watch, Mailbox(redis, "desk"), intake, Access(Turns(apart=0.0)))
+
+    return make
+
+
+async def _waiting(redis: Client) -> list[str]:
+    return [fields[b"id"].decode() for _, fields in await redis.xrange(keys.INTAKE)]
+
+
+class Doubtful(Moody):
+    """Says another UIDVALIDITY with each SELECT: those of *says*, the last one again and again."""
+
+    says: tuple[int, ...] = ()
+
+    def _answer(self, command: str, words: list[str]) -> tuple[list[bytes], str]:
+        if words[0] == "SELECT":
+            self.uidvalidity, self.says = self.says[0], self.says[1:] or self.says
+        return super()._answer(command, words)
+
+
+@pytest.mark.parametrize(
+    ("says", "taken", "baselines"), [((7, 8), [3], b"1"), ((7, 7), [1, 2, 3], b"2"), ((8,), [3], b"1")]
+)
+async def test_that_mail_has_new_numbers_is_believed_when_it_is_said_twice(
+    says: tuple[int, ...], taken: list[int], baselines: bytes, make_poller: MakePoller, redis: Client
+) -> None:
+    await Mailbox(redis, "desk").begin(Checkpoint(8, 2))
+    moody = Doubtful({n: Message(letter(n)) for n in (1, 2, 3)})
+    moody.says = says
+    async with ScriptedImap(moody.serve) as server:
+        watching = make_poller(server)
+        await watching.poll_once()
+        assert await _waiting(redis) == [item_id("desk", letter(n)) for n in taken]
+        assert await redis.hget(keys.mailbox("desk"), "baselines") == baselines
+        await watching.stop(1)
+
+
+async def test_of_a_large_mailbox_that_is_read_from_now_on_nothing_old_is_asked_for(make_poller: MakePoller) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in()
+        await talk.select(exists=100_000)
+        await talk.answer("UID SEARCH UID 100001:\\*", "* SEARCH 100000")  # a range with * is never empty
+        await talk.answer("LOGOUT", "* BYE see you")
+
+    async with ScriptedImap(script) as server:
+        watching = make_poller(server, start="now")
+        assert not await watching.poll_once()
+        await watching.stop(1)
+        assert server.talk is not None
+        assert not [line for line in server.talk.heard if line.startswith("UID FETCH")]
+
+
+async def _brief(talk: Talk) -> None:
+    """All is well until it has been asked for mail."""
+    await talk.sign_in("IMAP4rev1")
+    await talk.select(exists=0)
+    await talk.answer("UID SEARCH .*", "* SEARCH")
+    talk.hang_up()
+
+
+@pytest.mark.parametrize(("steady", "attempts"), [(30.0, [0, 1, 2]), (0.0, [0, 0, 0])])
+async def test_a_server_that_ends_each_connection_at_once_is_come_back_to_ever_more_slowly(
+    steady: float, attempts: list[int], make_poller: MakePoller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int]()
+
+    def delay(attempt: int, **_: float) -> float:
+        seen.append(attempt)
+        return 0.0 if len(seen) < 3 else 60.0
+
+    monkeypatch.setattr(poller, "delay", delay)
+    monkeypatch.setattr(poller, "STEADY", steady)
+    async with ScriptedImap(_brief, _brief, _brief) as server:
+        watching = make_poller(server)
+
+        async def enough() -> bool:
+            return len(seen) >= 3
+
+        await _while_running(watching, enough)
+    assert seen[:3] == attempts
+
+
+async def _while_running(watching: Poller, condition: Callable[[], Awaitable[object]]) -> None:
+    running = asyncio.create_task(watching.run())
+    try:
+        await until(condition)
+    finally:
+        await watching.stop(1)
+        await asyncio.wait([running])
+
+
+async def test_while_old_mail_is_taken_it_is_told_how_far_it_has_come(
+    make_desk: MakeDesk, redis: Client, mailstore: MailStore
+) -> None:
+    desk = make_desk(intake=Intake(redis, mailstore, most=100))
+    desk.seed(*(letter(n) for n in range(250)))
+
+    async def paused() -> bool:
+        return (await desk.record()).get("state") == "paused"
+
+    async def watched() -> bool:
+        for entry, _ in await redis.xrange(keys.INTAKE):
+            await redis.xdel(keys.INTAKE, entry)
+        record = await desk.record()
+        return record.get("state") == "watching" and record["uid"] == "250" and "todo" not in record
+
+    async def both() -> bool:
+        await until(paused)
+        record = await desk.record()
+        assert record["todo"] == "250"
+        assert 0 < int(record["taken"]) <= 100
+        await until(watched)
+        return True
+
+    await _while_running(desk.poller, both)
+
+
+async def test_a_quiet_mailbox_is_seen_to_live(make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "RECORD", 0.0)
+    desk, seen = make_desk(poll=0.1), set[str]()
+
+    async def checked() -> bool:
+        seen.add((await desk.record()).get("checked", ""))
+        return len(seen) > 4
+
+    await _while_running(desk.poller, checked)
+
+
+async def test_what_lies_in_a_mailbox_from_a_day_on_is_asked_for_by_that_day_alone(make_poller: MakePoller) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.sign_in()
+        await talk.select(exists=100_000)
+        await talk.answer("UID SEARCH UID 1:\\* SINCE 1-Mar-2026", "* SEARCH")
+        await talk.answer("UID SEARCH UID 100001:\\*", "* SEARCH 100000")
+        await talk.answer("LOGOUT", "* BYE see you")
+
+    async with ScriptedImap(script) as server:
+        watching = make_poller(server, start=date(2026, 3, 1))
+        assert not await watching.poll_once()
+        await watching.stop(1)
