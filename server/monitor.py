@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.hub import Hub
-from server.mailboxes import Json, MailboxHealth, Watching, watched
+from server.mailboxes import Json, MailboxHealth, Progress, Watching, watched
 from server.overview import Overview, overview
 from workitems.errors import StoreUnavailableError
 from workitems.health import Sighting, end_alarm, look, raise_alarm
@@ -21,6 +21,9 @@ LOOK = 2.0
 
 #: Seconds without any worker after which that is an alarm; the page tells it earlier.
 _ALARM = 30.0
+
+#: Seconds after which old mail that gets no further is no progress: who read it may have been killed.
+_STUCK = 120.0
 
 #: The alarm that no worker is alive; others are named after mailboxes.
 _ALONE = "alone"
@@ -42,6 +45,8 @@ class Monitor:
         self._alarms = [_ALONE, *(_alarm(name) for name in mailboxes)]
         self._watching: Watching | None = None
         self._told: dict[tuple[str, str, str], Json] = {}
+        #: (mailbox, folder) → the progress that was seen last, and since when it is that.
+        self._progress: dict[tuple[str, str], tuple[Progress, float]] = {}
 
     async def run(self) -> None:
         """Look for ever. What could not be seen while Redis was away is held against nobody."""
@@ -50,6 +55,8 @@ class Monitor:
                 await self.step()
             except StoreUnavailableError:
                 self._watching = None
+            except Exception:  # the streams go on without us
+                log.exception("looking after the mailboxes failed")
             await asyncio.sleep(LOOK)
 
     async def step(self) -> None:
@@ -59,7 +66,7 @@ class Monitor:
         await self._tell_intake(now)
         for mailbox in now.mailboxes:
             await self._tell_mailbox(mailbox)
-            await self._tell_progress(mailbox)
+            await self._tell_progress(mailbox, now.at)
         await self._sound(now, seen.alarms)
 
     async def look(self) -> Overview:
@@ -77,16 +84,19 @@ class Monitor:
     async def _tell_mailbox(self, mailbox: MailboxHealth) -> None:
         await self._tell("mailbox_status", mailbox.told(), usual=mailbox.well, mailbox=mailbox.name)
 
-    async def _tell_progress(self, mailbox: MailboxHealth) -> None:
+    async def _tell_progress(self, mailbox: MailboxHealth, now: float) -> None:
         for folder in mailbox.folders:
-            key = ("import_progress", mailbox.name, folder.folder)
-            if folder.progress:
-                told = {"mailbox": mailbox.name, **folder.progress.told(), "going_on": folder.progress.going_on}
-            elif key in self._told:  # its record is gone, as it is when all is taken
-                told = {name: each for name, each in self._told[key].items() if name != "usual"} | {"going_on": False}
-            else:
+            place = (mailbox.name, folder.folder)
+            last, since = self._progress.get(place, (None, now))
+            if folder.progress and folder.progress != last:
+                since = now
+            progress = folder.progress or last  # its record goes when all is taken
+            if progress is None:
                 continue
-            await self._tell(key[0], told, usual=not told["going_on"], mailbox=mailbox.name, part=folder.folder)
+            self._progress[place] = progress, since
+            going_on = folder.progress is not None and progress.going_on and now - since < _STUCK
+            told = {"mailbox": mailbox.name, **progress.told(), "going_on": going_on}
+            await self._tell("import_progress", told, usual=not going_on, mailbox=mailbox.name, part=folder.folder)
 
     async def _tell(self, event: str, value: Json, *, usual: bool, mailbox: str = "", part: str = "") -> None:
         """Tell the streams what they do not know yet; that all is as usual is what they take for granted."""

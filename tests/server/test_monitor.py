@@ -123,6 +123,24 @@ async def test_progress_goes_on_to_its_end_and_is_no_state_afterwards(context: C
     assert [message.json["event"] for message in later.messages] == ["connected", "mailbox_status"]
 
 
+async def test_progress_that_gets_no_further_is_none(
+    context: Context, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever read the old mail was killed, and its record stays."""
+    await at_work(context.redis)
+    await tell(context.redis, "claims", import_todo=10, import_taken=4)
+    await context.monitor.step()
+    async with open_stream() as stream:
+        assert (await stream.next("import_progress")).json["data"]["going_on"]
+        monkeypatch.setattr("server.monitor._STUCK", 0.0)
+        await context.monitor.step()
+        assert not (await stream.next("import_progress")).json["data"]["going_on"]
+        monkeypatch.setattr("server.monitor._STUCK", 60.0)
+        await tell(context.redis, "claims", import_taken=5)
+        await context.monitor.step()
+        assert (await stream.next("import_progress")).json["data"]["taken"] == 5
+
+
 async def test_that_no_worker_is_alive_is_told_to_all_and_logged_once_by_all_processes(
     context: Context, open_stream: Open
 ) -> None:
