@@ -30,10 +30,10 @@ from workitems import redis as redis_connection
 from workitems.errors import SettingsError
 from workitems.incoming import Spool
 from workitems.intake import Intake
+from workitems.keepsake import Keepsake
 from workitems.log import configure, get_logger
 from workitems.mailstore import MailStore
 from workitems.people import People
-from workitems.removal import Removal
 from workitems.settings import Settings
 from workitems.store import Store
 from workitems.tasks import end
@@ -107,18 +107,19 @@ async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, 
     spool = Spool(settings.mail)
     stack.callback(spool.close)
     stack.callback(people.close)
-    intake = Intake(redis, mailstore, most=settings.intake.most)
+    keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
+    intake = Intake(redis, mailstore, most=settings.intake.most, settle=keepsake.settle)
     settled = [name for name, box in settings.mailboxes.items() if box.after != "leave" and box.when == "done"]
     context = Context(
         settings=settings,
         process=process,
         redis=redis,
-        store=Store(redis, history=settings.stream.history, settled=settled),
+        store=Store(redis, history=settings.stream.history, settled=settled, reserve=keepsake.reserve),
         intake=intake,
         desk=Desk(spool, intake, most=settings.intake.most, largest=settings.intake.largest),
         sources=Sources(settings.sources, redis, PinnedHost()),
         mailstore=mailstore,
-        removal=Removal(redis, mailstore, history=settings.stream.history),
+        removal=keepsake.removal,
         hub=hub,
         resume=Resume(hub, redis),
         stats=Stats(process, redis, hub, limits, subscriber),

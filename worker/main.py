@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ from workitems.aftercare import Aftercare
 from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError
 from workitems.intake import Intake
+from workitems.keepsake import Keepsake
 from workitems.lease import Lease
 from workitems.mailbox import Mailbox
 from workitems.mailstore import MailStore
@@ -86,20 +87,21 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         blocking = await _client(parts, settings, blocking=True)
         mailstore = MailStore(settings.mail)
         parts.callback(mailstore.close)
-        if not await _reached(redis, stop):
+        keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
+        if not await _reached(redis, stop) or not await _joined(keepsake, stop):
             return
-        intake = Intake(redis, mailstore, most=settings.intake.most, after=dealt_with(settings))
-        store = Store(redis, history=settings.stream.history, settled=settled(settings))
+        intake = Intake(redis, mailstore, most=settings.intake.most, after=dealt_with(settings), settle=keepsake.settle)
+        store = Store(redis, history=settings.stream.history, settled=settled(settings), reserve=keepsake.reserve)
         readings = await parts.enter_async_context(_children(settings, functions, stop))
         reader = Reader(
             intake, blocking, mailstore, store, readings, consumer=consumer,
             bounds=Bounds(seconds=settings.worker.read_seconds, abandoned=settings.worker.abandoned),
         )  # fmt: skip
         await parts.enter_async_context(_reading(reader, crew))
-        await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake).run()))
+        await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake, keepsake.restore).run()))
         turns = Turns()
         watchers = [
-            _watcher(name, mailbox, settings, redis, intake, consumer, turns)
+            _watcher(name, mailbox, settings, redis, intake, keepsake, consumer, turns)
             for name, mailbox in settings.mailboxes.items()
         ]
         await parts.enter_async_context(_reporting(Report(redis, consumer, os.getpid()), watchers, crew))
@@ -171,6 +173,7 @@ def _watcher(
     settings: Settings,
     redis: Client,
     intake: Intake,
+    keepsake: Keepsake,
     worker: str,
     turns: Turns,
 ) -> Watcher:
@@ -179,8 +182,11 @@ def _watcher(
     access = Access(turns)
     folders = watches(name, mailbox, settings)
     pollers = [
-        Poller(watch, Mailbox(redis, name, watch.folder, lease), intake, access, worker=worker) for watch in folders
-    ]
+        Poller(
+            watch, Mailbox(redis, name, watch.folder, lease, keepsake.first_sight), intake, access, worker=worker
+        )
+        for watch in folders
+    ]  # fmt: skip
     beside: list[Beside] = []
     if care := care_of(name, mailbox, folders[0].account):
         beside.append(Afterwards(care, Aftercare(redis, name), lease, open_mailbox=access.connect).run)
@@ -195,16 +201,29 @@ async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool =
 
 async def _reached(redis: Client, stop: asyncio.Event) -> bool:
     """Wait until Redis answers, however long it takes; False when we are asked to stop before."""
+
+    async def ping() -> None:
+        with available():
+            await redis.ping()
+
+    return await _waited_for("Redis", ping, stop)
+
+
+async def _joined(keepsake: Keepsake, stop: asyncio.Event) -> bool:
+    """Wait until the mail store is there and is the one that Redis knows; False when we are asked to stop before."""
+    return await _waited_for("the mail store", keepsake.settle, stop)
+
+
+async def _waited_for(what: str, answers: Callable[[], Awaitable[object]], stop: asyncio.Event) -> bool:
     tries = 0
     while not stop.is_set():
         try:
-            with available():
-                await redis.ping()
+            await answers()
         except StoreUnavailableError as error:
             if tries == 0:
-                log.warning("waiting for Redis", reason=str(error))
+                log.warning(f"waiting for {what}", reason=str(error))
         else:
-            log.info("Redis answers")
+            log.info(f"{what} answers")
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(delay(tries, cap=LONGEST_WAIT)):

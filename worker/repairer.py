@@ -1,6 +1,7 @@
 """Puts stored mail again whose waiting entry or item was lost: once at the start, and whenever Redis started anew."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from workitems import keys
 from workitems.errors import IntakeFullError, NotFoundError, StoreUnavailableError
@@ -24,8 +25,10 @@ UNDER_WAY = 30.0
 class Repairer:
     """One worker's; several do no harm to each other, since putting twice changes nothing."""
 
-    def __init__(self, redis: Client, intake: Intake) -> None:
+    def __init__(self, redis: Client, intake: Intake, restore: Callable[[], Awaitable[None]] | None = None) -> None:
+        """*restore* removes again what Redis has forgotten to be removed."""
         self._redis = redis
+        self._restore = restore
         self._intake = intake
         self._started = False
 
@@ -49,6 +52,9 @@ class Repairer:
             return False
         # A Redis that started anew may have lost what was put long ago and what was put just now.
         older_than = UNDER_WAY if repaired == run else 0.0
+        await self._intake.settle()
+        if self._restore is not None:
+            await self._restore()
         count = 0
         async for lost in self._intake.repair(older_than=older_than):
             count += lost

@@ -70,12 +70,14 @@ async def checkpoint(session: Session, watch: Watch, mailbox: Mailbox, last: Che
     if known and known.uidvalidity == folder.uidvalidity:
         return known
     before = known or last
-    if before and before.uidvalidity == folder.uidvalidity:
-        fresh = before
-    elif before:
-        fresh = baseline.renumbered(before, folder, await following(session))
+    if before is None:
+        now = baseline.first_sight(watch.start, folder, await following(session), datetime.now(UTC).date())
+        fresh = await mailbox.first_seen(now)
+        before = fresh if fresh != now else None
     else:
-        fresh = baseline.first_sight(watch.start, folder, await following(session), datetime.now(UTC).date())
+        fresh = before
+    if fresh.uidvalidity != folder.uidvalidity:
+        fresh = baseline.renumbered(fresh, folder, await following(session))
     await mailbox.begin(fresh, again=before is not None)
     _say(watch, fresh, before, lost=known is None)
     return fresh

@@ -4,7 +4,7 @@ Both doors (the poller and the intake endpoint) call `Intake.put`; readers take 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from workitems import failpoint, identity, keys
-from workitems.errors import IntakeFullError, LeaseLostError
+from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError
 from workitems.event import dumps
 from workitems.mailstore import MailStore, Sidecar
 from workitems.redis import Client, Script, available
@@ -23,6 +23,9 @@ _put = Script("feed.lua", "put.lua")
 
 #: Stored mails that are compared with Redis in one round trip.
 _COMPARED = 200
+
+#: Outcomes after which no item will ever read the mail from this place.
+_UNREAD = ("crowded", "gone", "late")
 
 #: Bytes of a mail that is hashed on the event loop; 50 MB take a tenth of a second.
 _SMALL = 32 * 1024
@@ -52,7 +55,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a put: new, duplicate, variant (other bytes of a known mail) or gone (it was removed)."""
+    """What became of a put: new, duplicate, variant (other bytes of a known mail), gone (it was removed) or late (other
+    bytes of a mail whose raw mail is no longer kept).
+    """
 
     id: str
     outcome: str
@@ -70,12 +75,25 @@ class Waiting:
 class Intake:
     """The intake of one Redis and one mail store."""
 
-    def __init__(self, redis: Client, store: MailStore, *, most: int, after: Mapping[str, str] | None = None) -> None:
-        """*most* mails may wait. *after*: mailbox → when its mail is dealt with there, `published` or `done`."""
+    def __init__(
+        self,
+        redis: Client,
+        store: MailStore,
+        *,
+        most: int,
+        after: Mapping[str, str] | None = None,
+        settle: Callable[[], Awaitable[str]] | None = None,
+    ) -> None:
+        """*most* mails may wait. *after*: mailbox → when its mail is dealt with there, `published` or `done`.
+
+        *settle* joins Redis and mail store and answers the store's id (`Keepsake.settle`).
+        """
         self._redis = redis
         self._store = store
         self._most = most
         self._after = dict(after or {})
+        self._join = settle
+        self._joined = ""
 
     async def put(self, raw: bytes, origin: Origin) -> Receipt:
         """Store the raw mail, then record that it waits together with the mailbox's checkpoint.
@@ -90,10 +108,16 @@ class Intake:
 
         When it raises, some may have been put, none behind one that was not; doing it again puts the rest.
         """
+        await self.settle()
         sidecars = await asyncio.gather(*(self._stored(identity.item_id, raw, origin) for raw, origin in mails))
         return [
             await self._put_stored(sidecar, raw, origin) for sidecar, (raw, origin) in zip(sidecars, mails, strict=True)
         ]
+
+    async def settle(self) -> None:
+        """Before the first put: make sure that the mail store is the one that Redis knows. StoreUnavailableError."""
+        if self._join is not None and not self._joined:
+            self._joined = await self._join()
 
     async def _stored(self, identify: Callable[[str, bytes], str], raw: bytes, origin: Origin) -> Sidecar:
         names = partial(_names, identify, origin.mailbox, raw)
@@ -105,7 +129,7 @@ class Intake:
 
     async def _put_stored(self, sidecar: Sidecar, raw: bytes, origin: Origin) -> Receipt:
         outcome = await self._record(sidecar, origin.token, moves=origin.moves)
-        if outcome in ("crowded", "gone"):  # no item will ever read it from this place
+        if outcome in _UNREAD:
             await self._store.discard(sidecar)
         if outcome == "crowded":
             sidecar = await self._stored(identity.whole_id, raw, origin)
@@ -119,11 +143,14 @@ class Intake:
         arguments = [
             sidecar.id, sidecar.mailbox, sidecar.raw, self._most,
             *((sidecar.uidvalidity, sidecar.uid) if lies and moves else ("", "")), token,
-            sidecar.folder, place, self._after.get(sidecar.mailbox, ""),
+            sidecar.folder, place, self._after.get(sidecar.mailbox, ""), self._joined,
         ]  # fmt: skip
         outcome: str = (await _put(self._redis, keys.FEED, arguments)).decode()
         if outcome == "full":
             raise IntakeFullError(f"{self._most} mails wait to be read already")
+        if outcome == "store":
+            self._joined = ""
+            raise StoreUnavailableError("Redis came back without what it knew, and is told again")
         if outcome == "lease":
             raise LeaseLostError(f"another worker holds the mailbox {sidecar.mailbox}")
         return outcome
@@ -252,10 +279,11 @@ class Intake:
 
         *head* and *fingerprint* are what `Draft.seal` says of it. The file stays its owner's, who may remove it after.
         """
+        await self.settle()
         item_id = identity.head_id(origin.mailbox, head) or await self._whole_id(path, origin)
         sidecar = await self._adopted(item_id, fingerprint, path, origin)
         outcome = await self._record(sidecar, origin.token, moves=origin.moves)
-        if outcome in ("crowded", "gone"):
+        if outcome in _UNREAD:
             await self._store.discard(sidecar)
         if outcome == "crowded":
             item_id = await self._whole_id(path, origin)

@@ -4,7 +4,7 @@ The intake's put moves the checkpoint together with the mail; here it is begun, 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,6 +32,10 @@ class Checkpoint:
     below: int = 0
 
 
+#: Mailbox, folder, and where its reading would begin now → where it began when it was first seen.
+FirstSight = Callable[[str, str, Checkpoint], Awaitable[Checkpoint]]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Mail that lay there already and is being taken: `taken` of `todo` messages."""
@@ -47,11 +51,20 @@ class Mailbox:
     whoever is alone.
     """
 
-    def __init__(self, redis: Client, name: str, folder: str = "INBOX", lease: Lease | None = None) -> None:
+    def __init__(
+        self,
+        redis: Client,
+        name: str,
+        folder: str = "INBOX",
+        lease: Lease | None = None,
+        first_sight: FirstSight | None = None,
+    ) -> None:
+        """*first_sight* remembers outside of Redis where the reading began (`Keepsake.first_sight`)."""
         self.name = name
         self.folder = folder
         self._redis = redis
         self._lease = lease
+        self._first_sight = first_sight
         self._key = keys.mailbox(name, folder)
 
     @property
@@ -67,6 +80,10 @@ class Mailbox:
         if not validity:
             return None
         return Checkpoint(int(validity), int(uid or 0), date.fromisoformat(since) if since else None, int(below or 0))
+
+    async def first_seen(self, fresh: Checkpoint) -> Checkpoint:
+        """Where the reading of a folder that Redis does not know began: *fresh*, unless it was seen before a loss."""
+        return await self._first_sight(self.name, self.folder, fresh) if self._first_sight else fresh
 
     async def begin(self, checkpoint: Checkpoint, *, again: bool = False) -> None:
         """Start to count at *checkpoint*; what the numbering before owed is forgotten.

@@ -100,12 +100,17 @@ class MailStore:
     """Local files. Nothing here runs on the event loop; a full or broken disk is StoreUnavailableError."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self._marker: Path | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mailstore")
 
     def close(self) -> None:
         """Wait for what is being written."""
         self._threads.shutdown()
+
+    def expect(self, marker: Path) -> None:
+        """From now on nothing is read or written while the file *marker* is missing: the disk is not mounted."""
+        self._marker = marker
 
     async def put(self, sidecar: Sidecar, raw: bytes) -> None:
         """Returns when both files and their names are on the disk. Putting the same again does no harm."""
@@ -166,6 +171,8 @@ class MailStore:
         """Run *work* in a thread, shielded: a cancelled caller must not leave a file half in its place."""
 
         def guarded() -> R:
+            if self._marker is not None and not self._marker.exists():
+                raise StoreUnavailableError(f"the mail store's disk is not mounted: {self._marker} is missing")
             try:
                 return work(*args, **kwargs)
             except (FileNotFoundError, NotADirectoryError) as error:
@@ -178,7 +185,7 @@ class MailStore:
     def _of(self, item_id: str) -> Path:
         if not _ITEM_ID.fullmatch(item_id):
             raise NotFoundError("no such item")
-        return self._folder / item_id[3:5] / item_id
+        return self.folder / item_id[3:5] / item_id
 
     @_writing()
     def _put(self, sidecar: Sidecar, raw: bytes) -> None:
@@ -232,15 +239,15 @@ class MailStore:
 
     @_writing()
     def _check(self) -> None:
-        _make(self._folder)
-        probe = self._folder / f"check-{secrets.token_hex(6)}{_TEMPORARY}"
+        _make(self.folder)
+        probe = self.folder / f"check-{secrets.token_hex(6)}{_TEMPORARY}"
         try:
             probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
         finally:
             probe.unlink(missing_ok=True)
 
     def _shards(self) -> list[Path]:
-        return sorted(path for path in self._folder.iterdir() if path.is_dir()) if self._folder.exists() else []
+        return sorted(path for path in self.folder.iterdir() if path.is_dir()) if self.folder.exists() else []
 
 
 def _make(folder: Path) -> None:

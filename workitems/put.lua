@@ -2,9 +2,13 @@
 local id, mailbox, raw, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local uidvalidity, uid, token = ARGV[5], ARGV[6], ARGV[7]  -- '' for mail that was posted
 local folder, place, after = ARGV[8], ARGV[9], ARGV[10]  -- after: 'published', 'done', or '' for nothing
+local store = ARGV[11]  -- id of the mail store that holds the mail, or ''
 local box = P .. 'mailbox:' .. mailbox .. ':' .. folder
 
 if token ~= '' and redis.call('GET', P .. 'lease:' .. mailbox) ~= token then return 'lease' end
+
+-- A Redis that came back empty must hear of tombstones before it hears of mail.
+if store ~= '' and redis.call('GET', P .. 'store') ~= store then return 'store' end
 
 local function known(places)
   return string.find('\n' .. places .. '\n', '\n' .. place .. '\n', 1, true)
@@ -22,6 +26,8 @@ if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
   outcome = 'gone'
 elseif string.find(',' .. (waiting or '') .. ',' .. (read or '') .. ',', ',' .. raw .. ',', 1, true) then
   outcome = 'duplicate'
+elseif not waiting and read and redis.call('HGET', P .. 'item:' .. id, 'kept') == '0' then
+  outcome = 'late'  -- its raw mail was removed for its age: there is nothing left to compare other bytes with
 elseif waiting or read then
   -- Who repeats one mail's headers over other bodies must not bury them all under one item.
   if versions(waiting) + versions(read) >= 9 then return 'crowded' end
@@ -35,7 +41,7 @@ if outcome == 'new' or outcome == 'variant' then
 end
 if place ~= '' and outcome ~= 'gone' then
   -- Copies of a mail are dealt with like the first; more of them than these is somebody filling our memory.
-  local key = (waiting or outcome ~= 'duplicate') and P .. 'attempts:' .. id or P .. 'item:' .. id
+  local key = (waiting or outcome == 'new' or outcome == 'variant') and P .. 'attempts:' .. id or P .. 'item:' .. id
   local places = redis.call('HGET', key, 'places') or ''
   if #places < 4000 and not known(places) then
     redis.call('HSET', key, 'places', places == '' and place or places .. '\n' .. place)

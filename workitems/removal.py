@@ -44,21 +44,32 @@ class Removal:
         self._history = history
         self._bury = bury
 
-    async def remove(
-        self, item_id: str, *, who: str, why: str, closed_by: float | None = None, always: bool = False
-    ) -> bool:
+    async def remove(self, item_id: str, *, who: str, why: str, closed_by: float | None = None) -> bool:
         """Take the item out of every list and tell the feed; False when there was nothing to remove. Then `finish`.
 
-        With *closed_by* (seconds since 1970) only when it was done or dismissed by then. *always*: leave a tombstone
-        also for a mail that is not known here.
+        With *closed_by* (seconds since 1970) only when it was done or dismissed by then.
         """
         tombstone = {"at": _moment(time()), "who": who, "why": why[:LONGEST_REASON]}
-        arguments: list[Argument] = [
-            item_id, dumps(tombstone), self._history, "" if closed_by is None else int(closed_by * 1000),
-            "1" if always else "", *await self._message_keys(item_id),
-        ]  # fmt: skip
-        answer = await _remove(self._redis, keys.FEED, arguments)
-        return bool(answer[0] == b"removed")
+        closed = "" if closed_by is None else int(closed_by * 1000)
+        return await self._step(item_id, tombstone, closed, "") == b"removed"
+
+    async def again(self, tombstones: Sequence[Json]) -> None:
+        """Remove once more what Redis has forgotten to be removed; *tombstones* as `bury` was given them."""
+        with available():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for tombstone in tombstones:
+                    pipe.exists(keys.gone(tombstone["id"]))
+                known = await pipe.execute()
+        for tombstone, there in zip(tombstones, known, strict=True):
+            if not there:
+                left = {name: value for name, value in tombstone.items() if name != "id"}
+                await self._step(tombstone["id"], left, "", "1")
+
+    async def _step(self, item_id: str, tombstone: Json, closed: int | str, always: str) -> bytes:
+        named = await self._message_keys(item_id)
+        arguments: list[Argument] = [item_id, dumps(tombstone), self._history, closed, always, *named]
+        outcome: bytes = (await _remove(self._redis, keys.FEED, arguments))[0]
+        return outcome
 
     async def finish(self, items: Collection[str]) -> None:
         """Take away what the step left of *items*: their events, files, and entries that wait. Twice does no harm."""

@@ -14,6 +14,8 @@ end
 if not now[1] and not waiting then
   if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then return { 'gone' } end
   if always ~= '1' then return { 'missing' } end
+  redis.call('SET', P .. 'gone:' .. id, tombstone)
+  return { 'buried' }
 end
 
 local feed_id = ''

@@ -104,7 +104,7 @@ async def test_what_is_not_known_is_not_removed_unless_it_must_never_come(
     redis: Client, intake: Intake, removal: Removal
 ) -> None:
     assert not await removal.remove(ID, who="ann", why="")
-    assert await removal.remove(ID, who="ann", why="", always=True)
+    await removal.again([{"id": ID, "who": "ann", "why": "", "at": ""}])
     assert (await intake.put(RAW, origin(RAW))).outcome == "gone"
 
 
