@@ -6,10 +6,12 @@ nobody can read any more. None of it may stop the mails behind it, and none may 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worker.imap import CommandRefusedError, Connection, Summary, TooLargeError, batches
+from worker.breakers import Breakers
+from worker.imap import NONE_NOW, CommandRefusedError, Connection, ImapError, Summary, TooLargeError, batches
 from workitems.identity import HEADER_LIMIT
 
 #: Seconds to wait before what did not come is asked for again.
@@ -23,7 +25,8 @@ HAND, HAND_BYTES = 16, 1 << 20
 class Mail:
     """One UID. `raw` None: nothing was given; `missing`: the server lists it, so the whole mail is still owed.
 
-    `size` is that of the whole mail: larger than `raw` says that the headers alone are here.
+    `size` is that of the whole mail: larger than `raw` says that the headers alone are here. `asked`: whether the whole
+    was asked for.
     """
 
     uid: int
@@ -32,15 +35,21 @@ class Mail:
     arrived: datetime | None = None
     oversized: bool = False
     missing: bool = False
+    asked: bool = True
 
 
 class Fetcher:
-    """Over one connection. *oversized* remembers, across connections, UIDs that turned out longer than announced."""
+    """Over one connection. *oversized* remembers, across connections, UIDs that turned out longer than announced, and
+    *breakers* those at which connections ended.
+    """
 
-    def __init__(self, connection: Connection, largest: int, oversized: set[int]) -> None:
+    def __init__(
+        self, connection: Connection, largest: int, oversized: set[int], breakers: Breakers | None = None
+    ) -> None:
         self._connection = connection
         self._largest = largest
         self._oversized = oversized
+        self._breakers = breakers or Breakers()
         self._patience = list(AGAIN)
 
     async def mails(self, uids: Sequence[int]) -> AsyncIterator[Mail]:
@@ -49,11 +58,13 @@ class Fetcher:
         summaries = await self._summaries(uids)
         alive = await self._listed([uid for uid in uids if uid not in summaries])
         found = [summaries.get(uid) or uid for uid in uids if uid in summaries or uid in alive]
-        for group in _groups(found, self._is_oversized):
+        for group in _groups(found, lambda each: self._is_oversized(each) or self._breakers.is_one(each.uid)):
             if isinstance(group, int):
                 yield Mail(group, None, missing=True)
             elif self._is_oversized(group[0]):
                 yield await self._headers(group[0], oversized=True)
+            elif self._breakers.is_spared(group[0].uid):
+                yield replace(await self._headers(group[0]), asked=False)
             else:
                 for batch in batches(group):
                     async for mail in self._whole(batch):
@@ -112,9 +123,10 @@ class Fetcher:
     async def _bodies(self, batch: Sequence[Summary]) -> dict[int, bytes]:
         """The bytes of those that came; an empty answer for a mail that has a size is none (Exchange gives such)."""
         try:
-            found = await self._connection.fetch(batch)
+            with self._watched(batch):
+                found = await self._connection.fetch(batch)
         except CommandRefusedError as error:
-            if error.status != "NO":
+            if error.status != "NO" or error.code in NONE_NOW:
                 raise
             return {}
         except TooLargeError as error:
@@ -122,15 +134,31 @@ class Fetcher:
             suspects = [each for each in batch if each.uid in error.uids] or batch
             self._oversized.add(max(suspects, key=lambda each: each.size).uid)
             raise
+        self._breakers.came(found)
         empty = {each.uid for each in batch if each.size and not found.get(each.uid, b"-")}
         return {uid: raw for uid, raw in found.items() if uid not in empty}
 
+    @contextmanager
+    def _watched(self, batch: Sequence[Summary]) -> Iterator[None]:
+        """Remember which mails were asked for when a connection ends."""
+        try:
+            yield
+        except TooLargeError:
+            raise
+        except ImapError:
+            if self._connection.failure:
+                self._breakers.ended(each.uid for each in batch)
+            raise
+
     async def _headers(self, summary: Summary, *, oversized: bool = False) -> Mail:
         """The headers of a mail that is too large, or that the server does not give otherwise."""
+        if self._breakers.is_hopeless(summary.uid):
+            return Mail(summary.uid, None, summary.size, summary.internaldate, missing=True)
         try:
-            raw = await self._connection.fetch_headers(summary.uid, HEADER_LIMIT)
+            with self._watched([summary]):
+                raw = await self._connection.fetch_headers(summary.uid, HEADER_LIMIT)
         except CommandRefusedError as error:
-            if error.status != "NO":
+            if error.status != "NO" or error.code in NONE_NOW:
                 raise
             raw = None
         size = max(summary.size, len(raw or b"") + 1)

@@ -8,11 +8,13 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from worker.access import Access
+from worker.breakers import Breakers
 from worker.fetching import Mail
 from worker.health import Health
 from worker.imap import ImapError, LoginRefusedError
@@ -41,6 +43,9 @@ STEADY = 30.0
 #: The longest time in seconds between two round trips, however rarely a mailbox is to be polled.
 LONGEST_QUIET = 300.0
 
+#: Mails of one search from which on there may be more: some servers list a page at a time.
+PAGE = 50
+
 #: UIDs whose sizes are asked for at once.
 CHUNK = 1000
 
@@ -67,6 +72,7 @@ class Poller:
         self._session: Session | None = None
         self._last: Checkpoint | None = None
         self._oversized: set[int] = set()
+        self._breakers = Breakers()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -115,7 +121,11 @@ class Poller:
         Raises ImapError, LeaseLostError.
         """
         session = self._session or await self._open()
-        self._last = known = await self._patiently(lambda: checkpoint(session, self._watch, self._mailbox, self._last))
+        known = await self._patiently(lambda: checkpoint(session, self._watch, self._mailbox, self._last))
+        if self._last and self._last.uidvalidity != known.uidvalidity:  # UIDs mean other mails now
+            self._oversized.clear()
+            self._breakers.forget()
+        self._last = known
         if not session.told:
             await session.connection.noop()  # a server may keep new mail to itself until it is asked for news
         session.told = False
@@ -125,13 +135,16 @@ class Poller:
         if known.since and not uids and known.uid < known.below - 1:
             await self._patiently(lambda: self._mailbox.advance(known.uidvalidity, known.below - 1))
         taken += await self._take(session, known, uids)
+        while len(uids) >= PAGE and not self._stop.is_set():
+            uids = await wanted(session.connection, replace(known, uid=uids[-1]))
+            taken += await self._take(session, known, uids)
         await self._health.tell(state.WATCHING)
         return taken > 0
 
     async def _open(self) -> Session:
         if not self._health.state:
             await self._health.tell(state.CONNECTING)
-        self._session = await open_session(self._watch, self._access, self._oversized)
+        self._session = await open_session(self._watch, self._access, self._oversized, self._breakers)
         return self._session
 
     async def _drop(self) -> None:
@@ -199,7 +212,7 @@ class Poller:
             if mail.raw is not None:
                 taken += await self._put([mail], known.uidvalidity)
             if mail.missing:
-                owed[mail.uid] = before[mail.uid] + 1
+                owed[mail.uid] = before[mail.uid] + mail.asked
         hopeless = [uid for uid, tries in owed.items() if tries >= OWED_TRIES]
         if hopeless:
             log.error(

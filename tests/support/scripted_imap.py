@@ -36,7 +36,8 @@ class Talk:
         """The client's next line."""
         async with asyncio.timeout(PATIENCE):
             raw = await self.reader.readline()
-        assert raw.endswith(b"\r\n"), f"the client went away: {raw!r}"
+        if not raw.endswith(b"\r\n"):
+            raise ConnectionResetError(f"the client went away: {raw!r}")
         return raw[:-2].decode("latin-1")
 
     async def octets(self, size: int) -> bytes:

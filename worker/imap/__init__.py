@@ -15,11 +15,12 @@ from worker.imap.errors import (
     TokenUnavailableError,
     TooLargeError,
 )
-from worker.imap.fetch import Summary, batches
+from worker.imap.fetch import NONE_NOW, Summary, batches
 from worker.imap.filing import NO_WAY_TO_MOVE, can_move
 from worker.imap.mailbox import Connection
 
 __all__ = [
+    "NONE_NOW",
     "NO_WAY_TO_MOVE",
     "AccessTokens",
     "Account",

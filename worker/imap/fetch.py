@@ -19,6 +19,9 @@ MOST_IN_BATCH = 50
 #: Bytes of answers, literals aside, read between two looks at the rest of the world: 1 ms, of a hostile server 10.
 READ_AT_ONCE = 16 << 10
 
+#: Response codes (RFC 5530) of a refusal that is about no single message: none is given now, and all are later.
+NONE_NOW = frozenset({"THROTTLED", "OVERQUOTA", "LIMIT", "INUSE"})
+
 #: Announced bytes of one batch, at most; a longer message comes alone.
 BATCH_BYTES = 4 << 20
 
@@ -74,10 +77,20 @@ def summary(uid: int, items: dict[bytes, Value]) -> Summary:
     names = flags if isinstance(flags, list) else []
     return Summary(
         uid,
-        number(size, "RFC822.SIZE", least=0, most=2**63 - 1),
+        _size(size),
         internaldate(when) if isinstance(when, bytes) else None,
         frozenset(name.decode("utf-8", "replace") for name in names if name),
     )
+
+
+def _size(raw: bytes) -> int:
+    """The announced size; 0, which is corrected as the message comes, for what is none: one mail must not stop all."""
+    if not re.fullmatch(rb"-?[0-9]{1,19}", raw):
+        return 0
+    size = int(raw)
+    if -(2**31) <= size < 0:
+        size += 2**32  # counted with 32 bits: a mail of more than 2 GB
+    return size if 0 <= size < 2**63 else 0
 
 
 def body(items: dict[bytes, Value], name: bytes) -> bytes | None:
@@ -91,10 +104,10 @@ def body(items: dict[bytes, Value], name: bytes) -> bytes | None:
     return None
 
 
-def number(raw: bytes, what: str, *, least: int = 1, most: int = LARGEST_NUMBER) -> int:
+def number(raw: bytes, what: str) -> int:
     """A number of the server, or ProtocolError: a wrong one, once stored, would hide mail."""
-    if not re.fullmatch(rb"[0-9]{1,19}", raw) or not least <= int(raw) <= most:
-        raise ProtocolError(f"the server gives a wrong {what}; accepted are {least} to {most}")
+    if not re.fullmatch(rb"[0-9]{1,19}", raw) or not 1 <= int(raw) <= LARGEST_NUMBER:
+        raise ProtocolError(f"the server gives a wrong {what}; accepted are 1 to {LARGEST_NUMBER}")
     return int(raw)
 
 

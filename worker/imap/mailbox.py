@@ -117,7 +117,7 @@ class Connection:
         try:
             return await self._bodies(batch)
         except CommandRefusedError as error:
-            if error.status != "NO" or len(batch) == 1:
+            if error.status != "NO" or len(batch) == 1 or error.code in fetching.NONE_NOW:
                 raise
             return await self._one_by_one(batch, error)
 
@@ -125,10 +125,11 @@ class Connection:
         """One message that a server cannot read must not hide its neighbours."""
         found: dict[int, bytes] = {}
         for message in batch:
-            with contextlib.suppress(CommandRefusedError):
+            try:
                 found.update(await self._bodies([message]))
-            if self.failure:
-                raise self.failure
+            except CommandRefusedError as error:
+                if error.status != "NO" or error.code in fetching.NONE_NOW:
+                    raise
         if not found:
             raise refusal
         return found
