@@ -159,6 +159,7 @@ async def test_a_removed_item_leaves_the_list_and_the_open_pane(open_page: Open,
     await remove(context, page, ids[1])
     await expect(page.locator("#detail")).to_have_text("This item was removed.Back to the list")
     await expect(page.locator(".row")).to_have_count(2)
+    await expect(page.locator("#foot")).to_contain_text("2 shown")
     await page.click("text=Back to the list")
     await expect(page.locator("#detail")).to_contain_text("Choose a work item")
 

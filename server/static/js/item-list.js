@@ -98,6 +98,7 @@ export class ItemList extends EventTarget {
         const ids = [...this.#fading];
         this.#fading.clear();
         this.remove(ids);
+        this.dispatchEvent(new Event("faded"));
       }, FADE);
     }
     this.#fading.add(id);

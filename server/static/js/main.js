@@ -124,6 +124,7 @@ function open(id) {
   else if (!id) list.focus();
 }
 
+list.addEventListener("faded", drawList);
 list.addEventListener("open", (event) => open(event.detail));
 detail.addEventListener("open", (event) => open(event.detail));
 quarantine.addEventListener("open", (event) => open(event.detail));
