@@ -59,6 +59,12 @@ def desk(spool: Spool, intake: Intake) -> Desk:
     return Desk(spool, intake, most=3, largest=1_000_000)
 
 
+@pytest.fixture(autouse=True)
+def _small_is_small(monkeypatch: Any) -> None:
+    """So that a body of a few hundred kilobytes is a large one."""
+    monkeypatch.setattr("server.posting.SMALL", 128 * 1024)
+
+
 def origin(mailbox: str = "claims") -> Origin:
     return Origin(mailbox=mailbox, arrived=datetime.now(UTC), source="http", size=0)
 
@@ -113,6 +119,17 @@ async def test_a_child_has_only_so_much_memory_and_time(desk: Desk, monkeypatch:
     near = b"\r\n--ab" * 2_000_000  # the parser stops at each
     with pytest.raises(InvalidChangeError, match="time"):
         await by_the_desk(desk, Order("mailgun", "multipart/form-data; boundary=a"), b"--a\r\nA: b\r\n\r\n" + near)
+
+
+async def test_small_json_of_many_values_is_left_to_a_child(desk: Desk, monkeypatch: Any) -> None:
+    seen = []
+    monkeypatch.setattr("server.posting._composed_small", lambda *_: seen.append(1))
+    headers = [["X-A", "b"]] * 5_000
+    raw = json.dumps({"from": "a@b.c", "text": "x", "headers": headers}, separators=(",", ":")).encode()
+    with pytest.raises(InvalidChangeError) as caught:
+        await by_the_desk(desk, LARGE[0][0], raw)
+    assert caught.value.field == "headers"
+    assert not seen
 
 
 async def test_a_child_that_takes_too_long_is_ended(desk: Desk, monkeypatch: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 
 from server.context import Context
 from server.handlers import post as module
+from server.posting import SMALL, Body
 from tests.server.conftest import TOKEN, make_settings
 from tests.server.handlers.conftest import Call, body, error
 from tests.support.forms import multipart
 from tests.support.program import Program
 from workitems.identity import item_id
+from workitems.incoming import Draft
 from workitems.settings import Settings
 
 PATH = "/api/email/intake"
@@ -127,6 +130,36 @@ async def test_strangers_that_announce_much_and_send_nothing_take_no_room(
     assert (await call("POST", PATH, body=HEAD, headers=MAIL)).code == 202
     for writer in writers:
         writer.close()
+
+
+async def test_no_more_is_read_than_the_disk_takes(
+    context: Context, http_server: Any, http_server_port: Any, monkeypatch: Any
+) -> None:
+    writing, go, taken = threading.Event(), threading.Event(), []
+    add, write = Body.add, Draft.write
+
+    async def added(body: Body, piece: bytes) -> None:
+        taken.append(len(piece))
+        await add(body, piece)
+
+    def slow(draft: Draft, piece: bytes) -> None:
+        writing.set()
+        go.wait(10)
+        write(draft, piece)
+
+    monkeypatch.setattr(Body, "add", added)
+    monkeypatch.setattr(Draft, "write", slow)
+    reader, writer = await opened(http_server_port[1], BEARER + f"Content-Length: {len(RAW)}\r\n")
+    writer.write(RAW)
+    await until(writing.is_set)
+    before = sum(taken)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert sum(taken) == before < SMALL + 2 * 65_536
+    go.set()
+    async with asyncio.timeout(10):
+        assert b" 202 " in await reader.readline()
+    writer.close()
 
 
 async def test_a_disk_that_is_away_is_a_reason_to_come_again(call: Call, context: Context) -> None:

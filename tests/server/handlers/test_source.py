@@ -111,7 +111,8 @@ async def test_each_service_brings_the_same_mail_as_the_same_item(post: Post, co
     }  # fmt: skip
 
 
-async def test_a_large_mail_in_parts_comes_whole(post: Post, context: Context) -> None:
+async def test_a_large_mail_in_parts_comes_whole(post: Post, context: Context, monkeypatch: Any) -> None:
+    monkeypatch.setattr("server.posting.SMALL", 100_000)
     file = bytes(range(256)) * 1_000
     answer = await post.gun(*MAILGUN, ("attachment-1", file, "a.bin", "application/octet-stream"))
     (stored,) = await context.mailstore.get(body(answer)["workitem_id"])
