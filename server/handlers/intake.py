@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 from server import query
 from server.composing import Order, TooLargeError
@@ -39,6 +40,11 @@ class IntakeHandler(PostHandler):
                 await self._put(mail, mailbox, fresh=found.fresh)
         except TooLargeError:
             self.refuse_large(largest)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """As all errors, and counted."""
+        super().write_error(status_code, **kwargs)
+        self.context.sources.counts["intake", str(self.get_status())] += 1
 
     async def _put(self, mail: Mail, mailbox: str, *, fresh: bool = False) -> None:
         self.check_mail(mail.size)

@@ -257,10 +257,11 @@ async def test_when_it_cannot_be_kept_the_sender_is_told_to_come_again(
     assert int(response.headers["Retry-After"]) >= 1
 
 
-async def test_a_full_intake_refuses_and_loses_nothing(call: Call) -> None:
+async def test_a_full_intake_refuses_and_loses_nothing(call: Call, context: Context) -> None:
     letter = {"from": "a@example.com", "text": "x"}
     answers = [await call("POST", PATH, json=letter, headers=JSON) for _ in range(7)]
     assert [answer.code for answer in answers] == [202] * 5 + [503] * 2
+    assert context.sources.counts == {("intake", "new"): 5, ("intake", "503"): 2}
     assert error(answers[-1]) == (503, "intake_full", None)
 
 
