@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from worker.machine import Publication
 from worker.readings import Readings
+from worker.room import Room
 from worker.sandbox.failure import ReadFailedError, SandboxUnavailableError
 from worker.unread import missing
 from workitems import failpoint
@@ -35,6 +36,9 @@ TRIES, HEADER_TRIES = 3, 5
 #: Seconds after which a mail that could be neither read nor published, for a reason that we do not know, is tried anew.
 SET_ASIDE = 60.0
 
+#: Bytes that a mail is taken to have of which nobody said it.
+UNKNOWN_SIZE = 1024 * 1024
+
 #: Seconds to take back the count of a try that was broken off.
 UNCOUNT = 1.0
 
@@ -46,9 +50,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`most` mails in hand; `seconds` for a mail that failed before; `abandoned` seconds until mail is taken over."""
+    """`most` mails of `size` bytes in hand; `seconds` for a mail that failed before; `abandoned` seconds until mail is
+    taken over.
+    """
 
-    most: int = 16
+    most: int = 128
+    size: int = 64 * 1024 * 1024
     seconds: float = 20.0
     abandoned: float = 60.0
 
@@ -75,6 +82,7 @@ class Reader:
         self._consumer = consumer
         self._bounds = bounds
         self._first: dict[str, asyncio.Task[None]] = {}
+        self._room = Room(bounds.size)
         self._free = asyncio.Event()
         self._careful: deque[Waiting] = deque()
         self._aside: dict[str, float] = {}
@@ -104,7 +112,7 @@ class Reader:
 
     async def take_once(self) -> bool:
         """Take as many new mails as there is room for; False when none came within BLOCK seconds."""
-        while len(self._first) >= self._bounds.most:
+        while len(self._first) > self._bounds.most // 2:  # for one by one each would cost a question of its own
             self._free.clear()
             await self._free.wait()
         try:
@@ -119,7 +127,8 @@ class Reader:
 
     async def _read_first(self, waiting: Waiting) -> None:
         try:
-            await self._publish(waiting, await self._read(waiting))
+            async with self._room.of(waiting.size or UNKNOWN_SIZE):
+                await self._publish(waiting, await self._read(waiting))
         except ReadFailedError as error:
             log.info("a mail could not be read at first", item=waiting.id, reason=error.reason)
             self._queue(waiting)

@@ -7,17 +7,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from workitems import failpoint, identity, keys
-from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError
+from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError, TubepostError
 from workitems.event import dumps
 from workitems.mailstore import MailStore, Sidecar
-from workitems.redis import Client, Script, available
+from workitems.redis import Argument, Client, Script, available
 
 _put = Script("feed.lua", "put.lua")
 
@@ -27,8 +26,11 @@ _COMPARED = 200
 #: Outcomes after which no item will ever read the mail from this place.
 _UNREAD = ("crowded", "gone", "late")
 
-#: Bytes of a mail that is hashed on the event loop; 50 MB take a tenth of a second.
-_SMALL = 32 * 1024
+#: Bytes of mail that are hashed on the event loop at once; 50 MB take a tenth of a second.
+_SMALL = 256 * 1024
+
+#: What becomes of a mail that is not put, nor any behind it.
+_REFUSED = ("store", "full", "lease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Waiting:
     entry: str
     id: str
     mailbox: str
+    #: Bytes of the mail, as far as is known.
+    size: int = 0
 
 
 class Intake:
@@ -109,51 +113,71 @@ class Intake:
         When it raises, some may have been put, none behind one that was not; doing it again puts the rest.
         """
         await self.settle()
-        sidecars = await asyncio.gather(*(self._stored(identity.item_id, raw, origin) for raw, origin in mails))
-        return [
-            await self._put_stored(sidecar, raw, origin) for sidecar, (raw, origin) in zip(sidecars, mails, strict=True)
-        ]
+        sidecars = await self._stored(identity.item_id, mails)
+        receipts: list[Receipt] = []
+        while left := list(zip(sidecars, mails, strict=True))[len(receipts) :]:
+            outcomes = await self._record([(sidecar, origin) for sidecar, (_, origin) in left])
+            for (sidecar, mail), outcome in zip(left, outcomes, strict=False):
+                receipts.append(await self._settled(sidecar, mail, outcome))
+        return receipts
 
     async def settle(self) -> None:
         """Before the first put: make sure that the mail store is the one that Redis knows. StoreUnavailableError."""
         if self._join is not None and not self._joined:
             self._joined = await self._join()
 
-    async def _stored(self, identify: Callable[[str, bytes], str], raw: bytes, origin: Origin) -> Sidecar:
-        names = partial(_names, identify, origin.mailbox, raw)
-        item_id, fingerprint = names() if len(raw) <= _SMALL else await asyncio.to_thread(names)
-        sidecar = _sidecar(item_id, fingerprint, origin)
-        await self._store.put(sidecar, raw)
-        failpoint.reach("stored")
-        return sidecar
+    async def _stored(
+        self, identify: Callable[[str, bytes], str], mails: Sequence[tuple[bytes, Origin]]
+    ) -> list[Sidecar]:
+        def sidecars() -> list[Sidecar]:
+            return [_sidecar(identify(origin.mailbox, raw), identity.fingerprint(raw), origin) for raw, origin in mails]
 
-    async def _put_stored(self, sidecar: Sidecar, raw: bytes, origin: Origin) -> Receipt:
-        outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+        small = sum(len(raw) for raw, _ in mails) <= _SMALL
+        found = sidecars() if small else await asyncio.to_thread(sidecars)
+        await self._store.put_all([(sidecar, raw) for sidecar, (raw, _) in zip(found, mails, strict=True)])
+        for _ in mails:
+            failpoint.reach("stored")
+        return found
+
+    async def _settled(self, sidecar: Sidecar, mail: tuple[bytes, Origin], outcome: str) -> Receipt:
+        """The receipt of a mail that was stored and recorded with *outcome*."""
         if outcome in _UNREAD:
             await self._store.discard(sidecar)
         if outcome == "crowded":
-            sidecar = await self._stored(identity.whole_id, raw, origin)
-            outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+            (sidecar,) = await self._stored(identity.whole_id, [mail])
+            (outcome,) = await self._record([(sidecar, mail[1])])
         failpoint.reach("put")
         return Receipt(sidecar.id, outcome)
 
-    async def _record(self, sidecar: Sidecar, token: str = "", *, moves: bool = True) -> str:
-        lies = sidecar.uidvalidity is not None and sidecar.uid is not None
-        place = dumps([sidecar.folder, sidecar.uidvalidity, sidecar.uid]) if lies else ""
-        arguments = [
-            sidecar.id, sidecar.mailbox, sidecar.raw, self._most,
-            *((sidecar.uidvalidity, sidecar.uid) if lies and moves else ("", "")), token,
-            sidecar.folder, place, self._after.get(sidecar.mailbox, ""), self._joined,
-        ]  # fmt: skip
-        outcome: str = (await _put(self._redis, keys.FEED, arguments)).decode()
+    async def _record(self, mails: Sequence[tuple[Sidecar, Origin | None]]) -> list[str]:
+        """What became of each; it ends with the first that is crowded. Without an origin no checkpoint moves."""
+        arguments: list[Argument] = [self._most, self._joined]
+        for sidecar, origin in mails:
+            arguments += self._arguments(sidecar, origin)
+        outcomes = [outcome.decode() for outcome in await _put(self._redis, keys.FEED, arguments)]
+        if outcomes[-1] in _REFUSED:
+            outcomes, refused = outcomes[:-1], outcomes[-1]
+            if not outcomes:
+                raise self._refusal(refused, mails[0][0].mailbox)
+        return outcomes
+
+    def _refusal(self, outcome: str, mailbox: str) -> TubepostError:
         if outcome == "full":
-            raise IntakeFullError(f"{self._most} mails wait to be read already")
-        if outcome == "store":
-            self._joined = ""
-            raise StoreUnavailableError("Redis came back without what it knew, and is told again")
+            return IntakeFullError(f"{self._most} mails wait to be read already")
         if outcome == "lease":
-            raise LeaseLostError(f"another worker holds the mailbox {sidecar.mailbox}")
-        return outcome
+            return LeaseLostError(f"another worker holds the mailbox {mailbox}")
+        self._joined = ""
+        return StoreUnavailableError("Redis came back without what it knew, and is told again")
+
+    def _arguments(self, sidecar: Sidecar, origin: Origin | None) -> list[Argument]:
+        lies = sidecar.uidvalidity is not None and sidecar.uid is not None
+        moves = lies and origin is not None and origin.moves
+        return [
+            sidecar.id, sidecar.mailbox, sidecar.raw, sidecar.size,
+            *((sidecar.uidvalidity or "", sidecar.uid or "") if moves else ("", "")), origin.token if origin else "",
+            sidecar.folder, dumps([sidecar.folder, sidecar.uidvalidity, sidecar.uid]) if lies else "",
+            self._after.get(sidecar.mailbox, ""),
+        ]  # fmt: skip
 
     async def waiting(self) -> int:
         """How many mails wait, those that are being read included."""
@@ -253,13 +277,14 @@ class Intake:
             sidecars = await self._store.stored(shard, older_than=older_than)
             lost = [sidecar for start in range(0, len(sidecars), _COMPARED)
                     for sidecar in await self._unknown(sidecars[start : start + _COMPARED])]  # fmt: skip
-            count = 0
-            for sidecar in lost:
-                # The checkpoint stays: another mail may have moved it past this one.
-                outcome = await self._record(sidecar, moves=False)
-                if outcome == "gone":
-                    await self._store.remove(sidecar.id)
-                count += outcome != "gone"
+            left, count = lost, 0
+            while left:  # the checkpoint stays: another mail may have moved it past these
+                outcomes = await self._record([(sidecar, None) for sidecar in left[:_COMPARED]])
+                for sidecar, outcome in zip(left, outcomes, strict=False):
+                    if outcome == "gone":
+                        await self._store.remove(sidecar.id)
+                    count += outcome != "gone"
+                left = left[len(outcomes) :]
             yield count
 
     async def _unknown(self, sidecars: list[Sidecar]) -> list[Sidecar]:
@@ -282,13 +307,13 @@ class Intake:
         await self.settle()
         item_id = identity.head_id(origin.mailbox, head) or await self._whole_id(path, origin)
         sidecar = await self._adopted(item_id, fingerprint, path, origin)
-        outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+        (outcome,) = await self._record([(sidecar, origin)])
         if outcome in _UNREAD:
             await self._store.discard(sidecar)
         if outcome == "crowded":
             item_id = await self._whole_id(path, origin)
             sidecar = await self._adopted(item_id, fingerprint, path, origin)
-            outcome = await self._record(sidecar, origin.token, moves=origin.moves)
+            (outcome,) = await self._record([(sidecar, origin)])
         failpoint.reach("put")
         return Receipt(sidecar.id, outcome)
 
@@ -329,9 +354,7 @@ def _sidecar(item_id: str, fingerprint: str, origin: Origin) -> Sidecar:
     )
 
 
-def _names(identify: Callable[[str, bytes], str], mailbox: str, raw: bytes) -> tuple[str, str]:
-    return identify(mailbox, raw), identity.fingerprint(raw)
-
-
 def _waiting(entry: bytes, fields: dict[bytes, bytes]) -> Waiting:
-    return Waiting(entry.decode(), fields[b"id"].decode(), fields[b"mailbox"].decode())
+    return Waiting(
+        entry.decode(), fields[b"id"].decode(), fields[b"mailbox"].decode(), int(fields.get(b"size", b"0") or 0)
+    )

@@ -6,8 +6,8 @@
                                          reading.json         text, sanitized HTML, evidence, all fields
                                          attachment-<n>
 
-Other bytes of the same mail (a variant) are another pair of files in the same folder. Every file is written under a
-temporary name, synced, renamed, and its folder synced: only then is it there (fsync(2), rename(2)).
+Other bytes of the same mail (a variant) are another pair of files in the same folder. What was put survives a power
+cut (`workitems.durable`).
 """
 
 import asyncio
@@ -20,14 +20,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from workitems import durable
+from workitems.durable import TEMPORARY
 from workitems.errors import DecodeError, NoLongerKeptError, NotFoundError, StoreUnavailableError
 from workitems.event import dumps
 from workitems.log import get_logger
+from workitems.together import Together
 
 log = get_logger("mailstore")
 
@@ -36,8 +40,10 @@ SCHEMA = 1
 #: Threads that wait for the disk; more would only queue there.
 THREADS = 4
 
+#: Mails that are written, and that are fetched, in one go.
+MOST_WRITTEN, MOST_FETCHED = 64, 32
+
 _ITEM_ID = re.compile(r"wi_[a-z2-7]{26}")
-_TEMPORARY = ".part"
 
 #: Seconds after which a temporary file is what a process left that was killed while it wrote.
 _LEFT_BEHIND = 3600.0
@@ -67,7 +73,7 @@ class Sidecar:
     schema: int = SCHEMA
 
     def encode(self) -> bytes:
-        return dumps(asdict(self)).encode()
+        return dumps({name: getattr(self, name) for name in self.__slots__}).encode()
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
@@ -87,6 +93,10 @@ class Stored:
     raw: bytes
 
 
+#: A file and what it is to hold.
+File = tuple[Path, bytes]
+
+
 @contextmanager
 def _writing() -> Iterator[None]:
     """A folder that is missing while we write is a disk that went away, and not a mail that we do not have."""
@@ -103,6 +113,8 @@ class MailStore:
         self.folder = folder
         self._marker: Path | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mailstore")
+        self._write_soon: Together[list[File], None] = Together(self._write_together, most=MOST_WRITTEN)
+        self._get_soon: Together[str, list[Stored]] = Together(self._get_together, most=MOST_FETCHED)
 
     def close(self) -> None:
         """Wait for what is being written."""
@@ -114,7 +126,11 @@ class MailStore:
 
     async def put(self, sidecar: Sidecar, raw: bytes) -> None:
         """Returns when both files and their names are on the disk. Putting the same again does no harm."""
-        await self._off_loop(self._put, sidecar, raw)
+        await self.put_all([(sidecar, raw)])
+
+    async def put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> None:
+        """As `put` for each of *mails*; when it raises, some may have been put."""
+        await self._off_loop(self._put_all, mails)
 
     async def adopt(self, sidecar: Sidecar, path: Path) -> None:
         """As `put` for a mail in a synced file on the same disk. The file stays its owner's, to be removed after."""
@@ -125,7 +141,7 @@ class MailStore:
 
         Raises NotFoundError when there is none, NoLongerKeptError when all that is left are their sidecars.
         """
-        return await self._off_loop(self._get, item_id)
+        return await self._get_soon(item_id)
 
     async def versions(self, item_id: str) -> list[Sidecar]:
         """The same without the raw bytes."""
@@ -133,7 +149,9 @@ class MailStore:
 
     async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
         """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1."""
-        await self._off_loop(self._put_reading, item_id, reading, attachments)
+        folder = self._of(item_id)
+        files = [(folder / f"attachment-{n}", content) for n, content in enumerate(attachments, 1)]
+        await self._write_soon([*files, (folder / "reading.json", dumps(reading).encode())])
 
     async def get_reading(self, item_id: str) -> dict[str, Any]:
         """Raises NotFoundError when the mail was not read yet or never came by mail."""
@@ -169,18 +187,13 @@ class MailStore:
 
     async def _off_loop(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run *work* in a thread, shielded: a cancelled caller must not leave a file half in its place."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._threads, partial(self._guarded, work, *args, **kwargs)))
 
-        def guarded() -> R:
-            if self._marker is not None and not self._marker.exists():
-                raise StoreUnavailableError(f"the mail store's disk is not mounted: {self._marker} is missing")
-            try:
-                return work(*args, **kwargs)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise NotFoundError("the mail store holds no such mail") from error
-            except OSError as error:
-                raise StoreUnavailableError(f"the mail store cannot serve: {error.strerror}") from error
-
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, guarded))
+    def _guarded(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._marker is not None and not self._marker.exists():
+            raise StoreUnavailableError(f"the mail store's disk is not mounted: {self._marker} is missing")
+        return _guarded(work, *args, **kwargs)
 
     def _of(self, item_id: str) -> Path:
         if not _ITEM_ID.fullmatch(item_id):
@@ -188,24 +201,40 @@ class MailStore:
         return self.folder / item_id[3:5] / item_id
 
     @_writing()
-    def _put(self, sidecar: Sidecar, raw: bytes) -> None:
-        folder = self._of(sidecar.id)
-        if (folder / f"{sidecar.raw}.json").exists():
-            _sync(folder)  # whoever put it may have been cut off before this, or may not be there yet
-            return
-        _make(folder)
-        _write(folder / f"{sidecar.raw}.eml", raw)
-        _write(folder / f"{sidecar.raw}.json", sidecar.encode())
-        _sync(folder)
+    def _put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> None:
+        files: list[File] = []
+        there: dict[Path, None] = {}
+        for sidecar, raw in mails:
+            folder = self._of(sidecar.id)
+            if (folder / f"{sidecar.raw}.json").exists():
+                there[folder] = None
+            else:
+                files += [(folder / f"{sidecar.raw}.eml", raw), (folder / f"{sidecar.raw}.json", sidecar.encode())]
+        durable.sync(there)  # whoever put these may have been cut off before this, or may not be there yet
+        if files:
+            durable.write(self.folder, files)
+
+    async def _write_together(self, groups: Sequence[list[File]]) -> list[Exception | None]:
+        return await self._off_loop(self._write_all, groups)
+
+    def _write_all(self, groups: Sequence[list[File]]) -> list[Exception | None]:
+        """Write the files of several at once; when that fails each for itself, since one alone may not fit."""
+        with suppress(OSError):
+            durable.write(self.folder, [file for group in groups for file in group])
+            return [None] * len(groups)
+        return [_tried(_writing()(durable.write), self.folder, group) for group in groups]
+
+    async def _get_together(self, item_ids: Sequence[str]) -> list[list[Stored] | Exception]:
+        return await self._off_loop(lambda: [_tried(self._get, item_id) for item_id in item_ids])
 
     @_writing()
     def _adopt(self, sidecar: Sidecar, path: Path) -> None:
         folder = self._of(sidecar.id)
         if not (folder / f"{sidecar.raw}.json").exists():
-            _make(folder)
+            durable.make(folder)
             _link(path, folder / f"{sidecar.raw}.eml")
-            _write(folder / f"{sidecar.raw}.json", sidecar.encode())
-        _sync(folder)
+            durable.write(self.folder, [(folder / f"{sidecar.raw}.json", sidecar.encode())])
+        durable.sync([folder])
 
     def _get(self, item_id: str) -> list[Stored]:
         folder = self._of(item_id)
@@ -214,15 +243,6 @@ class MailStore:
     def _raw(self, item_id: str) -> Path:
         folder = self._of(item_id)
         return folder / f"{_kept(folder)[0].raw}.eml"
-
-    @_writing()
-    def _put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
-        folder = self._of(item_id)
-        _make(folder)
-        for n, content in enumerate(attachments, 1):
-            _write(folder / f"attachment-{n}", content)
-        _write(folder / "reading.json", dumps(reading).encode())
-        _sync(folder)
 
     def _discard(self, sidecar: Sidecar) -> None:
         folder = self._of(sidecar.id)
@@ -235,12 +255,12 @@ class MailStore:
         folder = self._of(item_id)
         if folder.exists():
             shutil.rmtree(folder, onerror=_unless_gone)
-            _sync(folder.parent)
+            durable.sync([folder.parent])
 
     @_writing()
     def _check(self) -> None:
-        _make(self.folder)
-        probe = self.folder / f"check-{secrets.token_hex(6)}{_TEMPORARY}"
+        durable.make(self.folder)
+        probe = self.folder / f"check-{secrets.token_hex(6)}{TEMPORARY}"
         try:
             probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
         finally:
@@ -250,43 +270,31 @@ class MailStore:
         return sorted(path for path in self.folder.iterdir() if path.is_dir()) if self.folder.exists() else []
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and those above it, each known to the disk before the next."""
-    if not folder.exists():
-        _make(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync(folder.parent)
-
-
-def _write(path: Path, content: bytes) -> None:
-    # A name of its own: one mail may be put by several threads and processes at once.
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+def _guarded(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do *work*; what the disk says becomes an error of ours."""
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+        return work(*args, **kwargs)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError("the mail store holds no such mail") from error
+    except OSError as error:
+        raise StoreUnavailableError(f"the mail store cannot serve: {error.strerror}") from error
+
+
+def _tried(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Exception:
+    """As `_guarded`, with the error as the result."""
+    try:
+        return _guarded(work, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001  raised again where its mail is waited for
+        return error
 
 
 def _link(path: Path, place: Path) -> None:
-    temporary = place.with_name(f"{place.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    temporary = durable.temporary_name(place)
     try:
         os.link(path, temporary)
         temporary.rename(place)
     finally:
         temporary.unlink(missing_ok=True)  # a rename between two names of one file leaves both (rename(2))
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _ordered(folder: Path) -> list[Sidecar]:
@@ -334,7 +342,7 @@ def _sidecars(shard: Path, before: float) -> Iterator[Sidecar]:
     for folder in sorted(shard.iterdir()):
         for path in _names(folder):
             try:
-                if path.suffix == _TEMPORARY and path.stat().st_mtime < time.time() - _LEFT_BEHIND:
+                if path.suffix == TEMPORARY and path.stat().st_mtime < time.time() - _LEFT_BEHIND:
                     path.unlink()
                 if _is_sidecar(path) and path.stat().st_mtime <= before:
                     yield Sidecar.decode(path.read_bytes())

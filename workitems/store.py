@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from workitems import keys
 from workitems.errors import ConflictError, DecodeError, InvalidChangeError, NotFoundError, TubepostError
 from workitems.event import START, Cursor, dumps
 from workitems.item import STATUSES, Item, Json, effective_fields, new_person, view_head
 from workitems.log import get_logger
 from workitems.redis import Argument, Client, Script, available
+from workitems.together import Together
 
 log = get_logger("store")
 
@@ -20,6 +23,9 @@ _list_page = Script("feed.lua", "list.lua")
 
 #: How often a step is tried anew because the other part of the item changed in between.
 _AGAIN = 20
+
+#: Mails that are published in one step: no longer than 3 ms for Redis.
+_TOGETHER = 32
 
 #: Message-IDs of ancestors that are remembered for threads.
 ANCESTORS = 20
@@ -78,6 +84,7 @@ class Store:
         self._history = history
         self._settled = frozenset(settled)
         self._reserve = reserve
+        self._publish_soon: Together[list[Argument], list[bytes]] = Together(self._publish_all, most=_TOGETHER)
 
     async def publish(
         self,
@@ -109,7 +116,7 @@ class Store:
                 known.version if known else "", known.reading if known else "", who,
                 status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:ANCESTORS],
             ]  # fmt: skip
-            answer = await _publish(self._redis, keys.FEED, arguments)
+            answer = await self._publish_soon(arguments)
             outcome = answer[0].decode()
             if outcome == "new":
                 return _new(item_id, mailbox, machine, status, answer)
@@ -120,6 +127,17 @@ class Store:
                 return Published(outcome, answer[1].decode() if len(answer) > 1 else None)
             known = await self._find(item_id)
         raise TubepostError(f"item {item_id} changes faster than it can be published")
+
+    async def _publish_all(self, mails: Sequence[list[Argument]]) -> Sequence[list[bytes] | Exception]:
+        """The answers to what `publish` asks for several mails; one that Redis cannot understand fails alone."""
+        arguments = [each for mail in mails for each in (len(mail), *mail)]
+        try:
+            answers: list[list[bytes]] = await _publish(self._redis, keys.FEED, arguments)
+        except ResponseError as error:
+            if len(mails) == 1:
+                return [error]
+            return [answer for mail in mails for answer in await self._publish_all([mail])]
+        return answers
 
     async def change(self, item_id: str, wanted: Change, *, who: str, version: int | None = None) -> Item:
         """Carry out what *who* wants. With *version*, only when nobody was faster: else ConflictError.

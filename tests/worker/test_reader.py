@@ -16,8 +16,7 @@ from worker.machine import HEADERS_ONLY
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
 from worker.sandbox.pool import READ_MAIL, Sandbox
-from workitems import keys
-from workitems import mailstore as mailstore_files
+from workitems import durable, keys
 from workitems.errors import StoreUnavailableError
 from workitems.identity import fingerprint
 from workitems.intake import Intake, Origin
@@ -117,7 +116,7 @@ async def test_a_version_that_another_worker_read_meanwhile_is_not_covered_by_th
             return found
 
     item = await room.put(letter(1, text=""))
-    room.mailstore, before = Overtaken(room.mailstore._folder), room.mailstore
+    room.mailstore, before = Overtaken(room.mailstore.folder), room.mailstore
     async with room.reader():
 
         async def both() -> bool:
@@ -253,14 +252,14 @@ async def test_a_removed_item_does_not_come_back(room: Room) -> None:
 
 
 async def test_a_full_disk_is_waited_for(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    item, write, tries = await room.put(letter(1)), mailstore_files._write, iter(range(100))
+    item, write, tries = await room.put(letter(1)), durable.write, iter(range(100))
 
     def failing(*arguments: Any) -> None:
-        if next(tries) < 2:
+        if next(tries) < 4:
             raise OSError(28, "No space left on device")
         write(*arguments)
 
-    monkeypatch.setattr(mailstore_files, "_write", failing)
+    monkeypatch.setattr(durable, "write", failing)
     async with room.reader():
         await room.machine(item)
     assert not await room.redis.exists(keys.attempts(item))

@@ -129,14 +129,15 @@ async def test_everything_is_synced_before_it_is_named_and_named_before_it_is_to
     folder = IDS[0]
     assert steps == [
         f"sync {tmp_path.name}", "sync mail", f"sync {folder[3:5]}",
-        "sync eml.part", "rename eml", "sync json.part", "rename json", f"sync {folder}",
+        "sync eml.part", "sync json.part", "rename eml", "rename json", f"sync {folder}",
     ]  # fmt: skip
     steps.clear()
     await mailstore.put(sidecar(), RAW)
     assert steps[-1:] == [f"sync {folder}"], "who put it before may have been cut off before this"
     steps.clear()
     await mailstore.put_reading(folder, {"text": "Hello"}, [b"1", b"2"])
-    assert steps[-3:] == ["sync json.part", "rename json", f"sync {folder}"]
+    assert steps[2:4] == ["sync json.part", "rename attachment-1"]
+    assert steps[-2:] == ["rename json", f"sync {folder}"]
     assert len([step for step in steps if step.startswith("sync")]) == 4
 
 

@@ -1,36 +1,41 @@
-"""Who may read now: `size` mails at once, and beside them a few that turned out to be slow.
+"""Who may read now: `size` children at once, and beside them a few whose mail turned out to be slow.
 
-A mail that takes longer than *patience* gives its place to the next and goes on in the slow lane, so that a handful of
-spinning mails does not make ordinary ones wait for their time limit. While the slow lane is full it keeps its place.
+A child whose mail takes longer than *patience* gives its place to the next and goes on in the slow lane, so that a
+handful of spinning mails does not make ordinary ones wait for their time limit. While the slow lane is full it keeps
+its place.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 
 class Place:
-    """One mail's right to read; `begin` when the reading starts."""
+    """One child's right to read; `begin` and `rest` for every mail, `leave` at the end."""
 
     def __init__(self, lanes: "Lanes") -> None:
+        self.slow = False
         self._lanes = lanes
-        self._slow = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """Start to count the patience."""
-        self._timer = asyncio.get_running_loop().call_later(self._lanes.patience, self._step_aside)
+    def begin(self, impatient: Callable[[], None]) -> None:
+        """Start to count the patience; *impatient* is called when it is over and the mail is not."""
+        self._timer = asyncio.get_running_loop().call_later(self._lanes.patience, self._over, impatient)
+
+    def rest(self) -> None:
+        """The mail is done."""
+        if self._timer:
+            self._timer.cancel()
 
     def leave(self) -> None:
         """Give the place back, in whichever lane it is by now."""
-        if self._timer:
-            self._timer.cancel()
-        self._lanes.give_back(slow=self._slow)
+        self.rest()
+        self._lanes.give_back(self)
 
-    def _step_aside(self) -> None:
-        self._slow = self._lanes.step_aside()
-        if not self._slow:
-            self.begin()
+    def _over(self, impatient: Callable[[], None]) -> None:
+        self.slow = self.slow or self._lanes.step_aside()
+        impatient()
+        if not self.slow:
+            self.begin(impatient)
 
 
 class Lanes:
@@ -39,36 +44,33 @@ class Lanes:
     def __init__(self, size: int, slow: int, patience: float, changed: Callable[[], None]) -> None:
         self.patience = patience
         self.busy_slow = 0
+        self._free = size
         self._slow = slow
-        self._places = asyncio.Semaphore(size)
         self._changed = changed
 
-    @asynccontextmanager
-    async def place(self, wait: float) -> AsyncIterator[Place]:
-        """A place for one mail, first come first served; TimeoutError after *wait* seconds."""
-        if self._places.locked():
-            async with asyncio.timeout(wait):
-                await self._places.acquire()
-        else:
-            await self._places.acquire()  # at once
-        place = Place(self)
-        try:
-            yield place
-        finally:
-            place.leave()
+    @property
+    def free(self) -> int:
+        """How many children may begin now."""
+        return self._free
+
+    def place(self) -> Place:
+        """A place for one child; only while one is `free`."""
+        assert self._free > 0
+        self._free -= 1
+        return Place(self)
 
     def step_aside(self) -> bool:
-        """Move one mail to the slow lane; False when that is full."""
+        """Move one child to the slow lane; False when that is full."""
         if self.busy_slow >= self._slow:
             return False
         self.busy_slow += 1
-        self._places.release()
+        self._free += 1
         self._changed()
         return True
 
-    def give_back(self, *, slow: bool) -> None:
-        """One mail is done."""
-        if slow:
+    def give_back(self, place: Place) -> None:
+        """One child is done."""
+        if place.slow:
             self.busy_slow -= 1
         else:
-            self._places.release()
+            self._free += 1

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,11 +118,21 @@ class Child:
         limits = self._limits
         return self.mails >= limits.mails or self._resident > limits.grown or self._processor > limits.cpu / 2
 
-    async def read(self, raw: bytes, mailbox: str) -> Result:
-        """Read one mail. ReadFailedError says how it failed; the child goes on only after kind "error"."""
+    async def send(self, mails: Sequence[tuple[bytes, str]], *, patiently: bool) -> None:
+        """Give it raw mails with their mailboxes' names, for as many `receive`. ReadFailedError when it has ended.
+
+        *patiently*: as fast as the child takes them; never while it has answers to give: each may wait for the other.
+        """
+        try:
+            for raw, mailbox in mails:
+                await self._send({"mailbox": mailbox}, raw, patiently=patiently)
+        except ConnectionError:
+            raise failure.ended(await self._code()) from None
+
+    async def receive(self) -> Result:
+        """What it read of the next mail. After a ReadFailedError it goes on only when that is of kind "error"."""
         self.mails += 1
         try:
-            await self._send({"mailbox": mailbox}, raw)
             head, parts = await self._receive()
         except (asyncio.IncompleteReadError, ConnectionError):
             raise failure.ended(await self._code()) from None
@@ -162,14 +173,15 @@ class Child:
             raise failure.SandboxUnavailableError(f"the reading process cannot start: {told}")
         self.missing, self.ready = head["missing"], True
 
-    async def _send(self, head: dict[str, Any], raw: bytes | None = None) -> None:
-        """Write a frame; a small one at once, since each write wakes the child up."""
+    async def _send(self, head: dict[str, Any], raw: bytes | None = None, *, patiently: bool = True) -> None:
+        """Write a frame, waiting *patiently* while the pipe is full; a small one at once, to wake it once."""
         pipe = self._process.stdin
         assert pipe
         frame = frames.encode(head, [] if raw is None else [raw])
         for chunk in frames.chunks(frame, raw or b""):
             pipe.write(chunk)
-            await pipe.drain()
+            if patiently:
+                await pipe.drain()
 
     async def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
         assert self._process.stdout

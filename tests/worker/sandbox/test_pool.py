@@ -143,17 +143,57 @@ async def test_after_slow_mails_there_are_no_more_children_than_before(open_sand
 
 
 async def test_a_cancelled_call_takes_its_child_with_it_and_the_next_is_read(open_sandbox: OpenSandbox) -> None:
-    sandbox = await open_sandbox(size=1)
+    sandbox = await open_sandbox(size=1, spares=0)
     before = processes_of(os.getpid())
     call = asyncio.ensure_future(sandbox.read(b"spin", mailbox="m", limit=AMPLE))
-    await asyncio.sleep(0)
-    await until(lambda: call.cancel(), "it can be cancelled")
+    await until(lambda: sandbox.idle == sandbox.waiting == 0, "it is being read")
+    call.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await call
 
     await until(lambda: any(is_gone(pid) for pid in before), "its child is gone")
     assert (await sandbox.read(b"echo", mailbox="m", limit=AMPLE)).reading["size"] == 0
+
+
+async def test_what_is_given_to_one_child_together_is_read_in_its_order_and_each_gets_its_own_answer(
+    open_sandbox: OpenSandbox,
+) -> None:
+    sandbox = await open_sandbox(size=1, spares=0)
+    mails = [b"echo " + os.urandom(n) for n in range(40)] + [b"echo " + os.urandom(MIB), b"echo last"]
+    calls = [sandbox.read(mail, mailbox=str(n), limit=AMPLE) for n, mail in enumerate(mails)]
+    found = await asyncio.gather(*calls)
+    assert [result.attachments for result in found] == [[mail[5:]] for mail in mails]
+    assert [result.reading["mailbox"] for result in found] == [str(n) for n in range(len(mails))]
+    assert len({result.reading["pid"] for result in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("mail", "kind"), [(b"spin", "timeout"), (b"crash abort", "crash"), (b"fault", "error"), (b"close_pipe", "crash")]
+)
+async def test_mails_behind_one_that_ends_their_child_are_read_by_another(
+    open_sandbox: OpenSandbox, mail: bytes, kind: str
+) -> None:
+    sandbox = await open_sandbox(size=1, spares=1, patience=0.05)
+    await until(lambda: sandbox.idle == 2, "all children are warm")
+    before = [asyncio.ensure_future(sandbox.read(b"echo %d" % n, mailbox="m", limit=AMPLE)) for n in range(3)]
+    bad = asyncio.ensure_future(fails(sandbox, mail, limit=1.5))
+    behind = [asyncio.ensure_future(sandbox.read(b"echo %d" % n, mailbox="m", limit=AMPLE)) for n in range(9)]
+
+    assert [result.attachments for result in await asyncio.gather(*before)] == [[b"%d" % n] for n in range(3)]
+    assert [result.attachments for result in await asyncio.gather(*behind)] == [[b"%d" % n] for n in range(9)]
+    assert kind != "timeout" or not bad.done(), "they did not wait for it"
+    assert (await bad).kind == kind
+
+
+async def test_mails_behind_a_slow_one_are_read_once_and_its_child_can_go_on(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox(size=1, spares=0, slow=1, patience=0.05)
+    calls = [sandbox.read(mail, mailbox="m", limit=AMPLE) for mail in (b"nap 0.5", *[b"echo %d" % n for n in range(9)])]
+    found = await asyncio.gather(*calls)
+
+    assert [result.attachments for result in found[1:]] == [[b"%d" % n] for n in range(9)]
+    await until(lambda: sandbox.idle == 1, "one is free again")
+    assert (await sandbox.read(b"echo x", mailbox="m", limit=AMPLE)).attachments == [b"x"], "no answer was left over"
 
 
 async def test_calls_cancelled_at_any_moment_leave_every_place_free(open_sandbox: OpenSandbox) -> None:
