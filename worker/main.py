@@ -1,7 +1,7 @@
 """The worker process: started in one order, stopped in the reverse.
 
 Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
-                                                          ├─ repair
+                                                          ├─ repair, and what was kept long enough
                                                           ├─ each mailbox: its lease ─ a poller a folder ─ afterwards
                                                           └─ the report that we are alive
 """
@@ -23,6 +23,7 @@ from worker.poller import Poller
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
 from worker.repairer import Repairer
+from worker.retention import Retention
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
 from worker.watch import watches
@@ -99,6 +100,8 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         )  # fmt: skip
         await parts.enter_async_context(_reading(reader, crew))
         await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake, keepsake.restore).run()))
+        retention = Retention(redis, mailstore, keepsake.removal, settings.retention, worker=consumer)
+        await parts.enter_async_context(crew.at_work("retention", retention.run()))
         turns = Turns()
         watchers = [
             _watcher(name, mailbox, settings, redis, intake, keepsake, consumer, turns)

@@ -3,12 +3,16 @@
 The events of an item that is removed are erased. Who reads on over them misses nothing: see `_bridged`.
 """
 
+import asyncio
+import secrets
 from collections.abc import Collection
 from dataclasses import replace
+from time import monotonic
 
 from redis.exceptions import ResponseError
 
 from workitems import keys
+from workitems.errors import StoreUnavailableError
 from workitems.event import START, Cursor, Event
 from workitems.redis import BLOCK, Argument, Client, Script, available
 
@@ -19,6 +23,9 @@ BATCH = 500
 
 #: Events that one step of erasing looks through; it copies them, and Redis does nothing else meanwhile.
 _STRETCH = 250
+
+#: Seconds to wait for another process that erases.
+_PATIENCE = 20.0
 
 #: Erased events in a row that are read over; who has to go over more loads the list anew.
 _WIDEST = 20_000
@@ -80,12 +87,27 @@ async def continuity(redis: Client, cursor: Cursor) -> str | None:
 
 
 async def erase(redis: Client, items: Collection[str]) -> int:
-    """Take the events of removed *items* out of the feed, but not those of their removal; says how many they were."""
-    after, count = "0-0", 0
+    """Take the events of removed *items* out of the feed, but not those of their removal; says how many they were.
+
+    Raises StoreUnavailableError when another process does the same for too long; the rest is to be done later.
+    """
+    return await _pass(redis, "copy", items) if await _pass(redis, "look", items) else 0
+
+
+async def _pass(redis: Client, verb: str, items: Collection[str]) -> int:
+    """Go through the whole feed, looking for events of *items* or copying all others."""
+    token, after, count = secrets.token_hex(8), "0-0", 0
+    deadline = monotonic() + _PATIENCE
+    begun = verb == "look"
     while after:
-        arguments: list[Argument] = [after, _STRETCH, *items]
+        arguments: list[Argument] = [verb if begun else "begin", token, after, _STRETCH, *items]
         answer = await _erase(redis, keys.FEED, arguments)
-        after, count = answer[0].decode(), count + int(answer[1])
+        if answer[0] != b"busy":
+            begun, after, count = True, answer[0].decode(), count + int(answer[1])
+        elif begun or monotonic() > deadline:
+            raise StoreUnavailableError("events are being erased by another process")
+        else:
+            await asyncio.sleep(0.05)
     return count
 
 

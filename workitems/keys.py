@@ -7,6 +7,7 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | feed | stream of events; entry id `<epoch>-<n>`, n dense |
 | feed:run, feed:prev | run id of the Redis that the epoch belongs to; the last entry id of the epoch before |
 | feed:erased | hash: cursor of an event that was taken out of the feed → the `prev` it had, or '' |
+| feed:erasing, feed:copy | who takes events out of the feed; what is to take its place |
 | seq | counter behind the order of items that came in the same second |
 | item:<id> | hash: machine, person (JSON), status, assignee, version, reading, mailbox, submission, reference,
   score, raws, places (of its mail, one a line) |

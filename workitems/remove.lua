@@ -9,7 +9,9 @@ local now = redis.call('HMGET', key, 'mailbox', 'status', 'submission', 'referen
 local waiting = redis.call('EXISTS', waits) == 1
 if closed_by ~= '' then
   local since = redis.call('ZSCORE', P .. 'closed', id)
-  if waiting or not since or tonumber(since) > tonumber(closed_by) then return { 'kept' } end
+  local is_closed = now[2] == 'done' or now[2] == 'dismissed'
+  if not is_closed then redis.call('ZREM', P .. 'closed', id) end
+  if waiting or not is_closed or not since or tonumber(since) > tonumber(closed_by) then return { 'kept' } end
 end
 if not now[1] and not waiting then
   if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then return { 'gone' } end

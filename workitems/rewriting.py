@@ -26,21 +26,31 @@ async def rewrite(redis: Client, *, seconds: float) -> Rewriting:
 
     A Redis of somebody else may refuse; that is told and no error. Raises StoreUnavailableError.
     """
-    deadline = monotonic() + seconds
+    deadline, since = monotonic() + seconds, None
     try:
         with available():
             if not (await redis.info("persistence")).get("aof_enabled"):
                 return Rewriting(True, "Redis keeps no append-only file.")
+            # Before it begins: what is removed while it runs needs another one.
+            since = await redis.hget(keys.RETENTION, "removed")
+            await redis.hdel(keys.RETENTION, "removed")
         # One that is already under way may have begun before the deletion: ours must come after it.
         while not await _begun(redis):
             if monotonic() > deadline:
+                await _owe(redis, since)
                 return Rewriting(False, "Redis is rewriting its append-only file already; try again when it has ended.")
             await asyncio.sleep(_LOOK)
-        with available():
-            await redis.hdel(keys.RETENTION, "removed")
         return await _ended(redis, deadline)
     except ResponseError as error:
+        await _owe(redis, since)
         return Rewriting(False, f"Redis refused to rewrite its append-only file ({str(error)[:80]}): have that done.")
+
+
+async def _owe(redis: Client, since: bytes | None) -> None:
+    """It is still to be done."""
+    if since is not None:
+        with available():
+            await redis.hsetnx(keys.RETENTION, "removed", since)
 
 
 async def _begun(redis: Client) -> bool:

@@ -1,5 +1,8 @@
 """Events of removed items are gone from the feed, and who reads on over them misses nothing."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from tests.workitems.samples import IDS, machine
@@ -107,3 +110,59 @@ async def test_a_long_feed_is_looked_through_in_steps(redis: Client, store: Stor
         await store.publish(IDS[0] if n % 100 == 0 else f"wi_{n:026d}", "claims", machine(f"{n}"))
     assert await feed.erase(redis, [IDS[0]]) == 6
     assert await redis.xlen(keys.FEED) == 594
+
+
+async def test_no_byte_of_an_erased_event_is_left_in_the_feed(redis: Client, store: Store, removal: Removal) -> None:
+    for n in range(3):
+        await store.publish(IDS[n], "claims", machine(f"subject-of-{n}"))
+    await redis.config_set("rdbcompression", "no")
+    head = await feed.head(redis)
+    await erased(removal, IDS[1])
+    dump = await redis.dump(keys.FEED)
+    assert b"subject-of-0" in dump
+    assert b"subject-of-1" not in dump, "XDEL leaves the bytes of an entry whose neighbours stay"
+    assert (await feed.head(redis)).n == head.n + 1
+
+
+async def test_who_waits_for_an_event_while_others_are_erased_gets_it(
+    redis: Client, make_redis: Callable[..., Client], store: Store, removal: Removal
+) -> None:
+    await store.publish(IDS[0], "claims", machine())
+    await removal.remove(IDS[0], who="ann", why="")
+    waiting = asyncio.create_task(feed.follow(make_redis(blocking=True), await feed.head(redis), seconds=5))
+    await asyncio.sleep(0)
+    await removal.finish([IDS[0]])
+    await store.publish(IDS[1], "claims", machine())
+    assert [event.item for event in await waiting] == [IDS[1]]
+
+
+async def test_events_that_come_while_others_are_erased_are_kept(
+    redis: Client, store: Store, removal: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_STRETCH", 2)
+    for n in range(6):
+        await store.publish(IDS[n], "claims", machine())
+    start = await feed.head(redis)
+    await removal.remove(IDS[1], who="ann", why="")
+    await removal.remove(IDS[3], who="ann", why="")
+
+    async def publish() -> None:
+        for n in range(6, 12):
+            await store.publish(IDS[n], "claims", machine())
+
+    await asyncio.gather(removal.finish([IDS[1]]), removal.finish([IDS[3]]), publish())
+    found = await feed.between(redis, START)
+    assert whole(START, found)
+    assert [event.item for event in found if not event.removes] == [IDS[n] for n in (0, 2, 4, 5, *range(6, 12))]
+    assert [event for event in await feed.between(redis, start) if not event.removes][-1].item == IDS[11]
+    assert not await redis.exists(f"{keys.FEED}:copy", f"{keys.FEED}:erasing")
+
+
+async def test_an_erasure_whose_process_was_killed_hinders_the_next_for_a_moment_only(
+    redis: Client, store: Store, removal: Removal
+) -> None:
+    await store.publish(IDS[0], "claims", machine())
+    await redis.set(f"{keys.FEED}:erasing", "of a dead process", px=100)
+    await redis.xadd(f"{keys.FEED}:copy", {"data": "old"})
+    await erased(removal, IDS[0])
+    assert [event.removes for event in await feed.between(redis, START)] == [True]
