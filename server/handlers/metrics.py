@@ -105,6 +105,19 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"tubepost_{name}", text, value=value)
 
 
+class _Posts(Collector):
+    """Posted mail. Outcomes are those of the put, `told` for a notice that is no mail, or the status of a refusal."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily("tubepost_posts", "Posted mail", labels=["source", "outcome"])
+        for (source, outcome), count in self._context.sources.counts.items():
+            family.add_metric([source, outcome], count)
+        yield family
+
+
 class MetricsHandler(Handler):
     """This process alone; Prometheus adds processes up itself."""
 
@@ -115,6 +128,7 @@ class MetricsHandler(Handler):
             self.refuse(401, "unauthorized", "metrics want a key unless asked from this machine")
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Streams(self.context))
+        registry.register(_Posts(self.context))
         if seen := self.context.monitor.overview:
             registry.register(_Intake(seen, time()))
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

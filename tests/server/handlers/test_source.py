@@ -111,6 +111,14 @@ async def test_each_service_brings_the_same_mail_as_the_same_item(post: Post, co
     }  # fmt: skip
 
 
+async def test_the_metrics_count_what_each_service_brought(post: Post, call: Call) -> None:
+    await post.gun(("body-mime", RAW))
+    await post.mark(password="wrong")
+    lines = (await call("GET", "/metrics")).body.decode().splitlines()
+    assert 'tubepost_posts_total{outcome="new",source="gun"} 1.0' in lines
+    assert 'tubepost_posts_total{outcome="403",source="mark"} 1.0' in lines
+
+
 async def test_a_large_mail_in_parts_comes_whole(post: Post, context: Context, monkeypatch: Any) -> None:
     monkeypatch.setattr("server.posting.SMALL", 100_000)
     file = bytes(range(256)) * 1_000
