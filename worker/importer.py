@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypeVar
 
 from worker.access import Access
+from worker.breakers import Breakers
 from worker.fetching import Mail
 from worker.imap import CommandRefusedError, ImapError
 from worker.poller import CHUNK, INTAKE, RECONNECT, origin
@@ -59,6 +60,7 @@ class Importer:
         self._stop = stop
         self._most = most
         self._oversized: set[int] = set()
+        self._breakers = Breakers()
         self._began = time.monotonic()
         self._recorded = 0.0
 
@@ -82,17 +84,18 @@ class Importer:
                 await self._mailbox.importing(None)
 
     async def _through(self, start: Start | None) -> bool:
-        session = await open_session(self._watch, self._access, self._oversized)
+        session = await open_session(self._watch, self._access, self._oversized, self._breakers)
         try:
             record = await self._patiently(lambda: self._record(session, start))
             found = await session.connection.search(record.uid + 1, since=record.since)
             uids = [uid for uid in found if uid <= record.last]
             self.todo = self.taken + len(uids)
             for at in range(0, len(uids), CHUNK):
-                async for hand in session.fetcher.hands(uids[at : at + CHUNK]):
-                    await self._keep(hand, record)
-                    if self._stop.is_set():
-                        return False
+                async with aclosing(session.fetcher.hands(uids[at : at + CHUNK])) as hands:
+                    async for hand in hands:
+                        await self._keep(hand, record)
+                        if self._stop.is_set():
+                            return False
             await self._patiently(self._imports.finish)
             return True
         finally:
