@@ -79,9 +79,13 @@ class Afterwards:
         self._connection: Connection | None = None
         self._selected: tuple[str, Folder] | None = None
         self._used = 0.0
+        #: So many are dealt with one at a time.
+        self._alone = 0
         #: Folder → why nothing can be done there; None: what was last said is not known.
         self._told: dict[str, str | None] = dict.fromkeys(care.folders)
+        #: Why the mailbox cannot be reached; whether Redis cannot.
         self._away = ""
+        self._redis_away = False
 
     async def run(self) -> None:
         """Deal with what is due until cancelled; may be called again then."""
@@ -108,7 +112,8 @@ class Afterwards:
         if not self._lease.token:
             await self._drop()
             return False
-        places = await self._todo.due(MOST)
+        places = await self._todo.due(1 if self._alone else MOST)
+        self._redis_away = False
         if not places:
             await self._rest()
             return False
@@ -140,7 +145,12 @@ class Afterwards:
             await self._postpone(folder, places, hindrance)
             return
         valid = await self._valid(folder, opened, places)
-        refused = await self._carry_out(connection, [place.uid for place in valid])
+        try:
+            refused = await self._carry_out(connection, [place.uid for place in valid])
+        except ImapError:
+            await self._break_off(valid)
+            raise
+        self._alone = max(0, self._alone - 1)
         failpoint.reach("afterwards")
         await self._todo.done([place for place in valid if place.uid not in refused])
         await self._todo.later([place for place in valid if place.uid in refused])
@@ -183,6 +193,14 @@ class Afterwards:
             return first | await self._carry_out(connection, uids[half:])
         return {}
 
+    async def _break_off(self, places: Sequence[Place]) -> None:
+        """The connection ended. Should one of them be why, it must not hold up the others: it is found alone."""
+        if len(places) == 1:
+            await self._todo.later(places)
+            self._alone = max(0, self._alone - 1)
+        else:
+            self._alone = len(places)
+
     async def _postpone(self, folder: str, places: Sequence[Place], why: str) -> None:
         await self._todo.later(places)
         await self._say(folder, why)
@@ -223,25 +241,26 @@ class Afterwards:
         await self._drop()
         if isinstance(error, ImapError) and error.expired and not failures:
             return 0.0  # the access token's time was over, which is ordinary
-        reason = str(error) or type(error).__name__
-        if not isinstance(error, StoreUnavailableError):
+        if isinstance(error, StoreUnavailableError):
+            if not self._redis_away:
+                log.warning("mail cannot be dealt with", mailbox=self._care.name, reason=str(error))
+            self._redis_away = True
+        else:
+            self._away = str(error) or type(error).__name__
             for folder in self._care.folders:
-                await self._say(folder, reason)
-        elif reason != self._away:
-            log.warning("mail cannot be dealt with", mailbox=self._care.name, reason=reason)
-        self._away = reason
+                await self._say(folder, self._away)
         if isinstance(error, TubepostError) and error.permanent:
             return delay(failures, base=2 * FIRST_PERMANENT, cap=PERMANENT)
         return delay(failures, base=2 * POLL, cap=AWAY)
 
     async def _say(self, folder: str, error: str) -> None:
-        """Log once why nothing can be done in *folder*, or that all is well again, and record it for the page."""
+        """Log once that nothing can be done in *folder*, and once that it can again; record why for the page."""
         before = self._told.get(folder, "")
         if error == before:
             return
-        if error:
+        if error and not before:
             log.warning("mail cannot be dealt with", mailbox=self._care.name, folder=folder, reason=error)
-        elif before:
+        elif before and not error:
             log.info("mail is dealt with again", mailbox=self._care.name, folder=folder)
         with suppress(StoreUnavailableError):
             await self._todo.tell(folder, error)

@@ -1,6 +1,7 @@
 """What is done to mail afterwards, on a real Dovecot: what was asked for, once it is due, and nothing else."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.support.dovecot import Dovecot
+from tests.support.redis_server import RedisServer
 from tests.support.scripted_imap import ScriptedImap, Talk
 from tests.worker.desk import letter, until
 from worker import afterwards
@@ -19,6 +21,7 @@ from workitems.aftercare import Aftercare
 from workitems.event import dumps
 from workitems.lease import Lease
 from workitems.redis import Client
+from workitems.redis import connect as connect_redis
 from workitems.tasks import end
 
 Opener = Callable[[Account], Awaitable[Connection]]
@@ -224,6 +227,38 @@ async def test_a_mailbox_that_is_away_is_said_and_all_goes_on_when_it_is_back(
     assert dealing._connection is None
 
 
+async def test_while_redis_is_away_it_waits_and_goes_on_when_it_is_back(
+    box: Box, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(afterwards, "POLL", 0.02)
+    monkeypatch.setattr(afterwards, "AWAY", 0.05)
+    server = RedisServer().start()
+    box.redis = connect_redis(server.url)
+    try:
+        dealing = await box.dealing("seen")
+        running = asyncio.create_task(dealing.run())
+
+        async def away() -> bool:
+            return dealing._redis_away
+
+        server.kill()
+        await until(away)
+        await asyncio.sleep(0.3)  # several tries
+        assert capsys.readouterr().out.count("mail cannot be dealt with") == 1, "it is said once"
+        server.start()
+        await box.put(1)
+
+        async def done() -> bool:
+            return not await box.waiting()
+
+        await until(done)
+        assert (await box.flags())[1] == {"\\Seen"}
+        await end(running)
+    finally:
+        await box.redis.aclose()
+        server.stop()
+
+
 async def test_a_connection_is_kept_for_more_and_ended_when_there_is_none(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,6 +407,35 @@ async def test_a_line_that_dies_in_the_midst_leaves_everything_to_be_done(box: B
         with pytest.raises(ImapError):
             await dealing.deal_once()
         assert len(await Aftercare(box.redis, "desk").due(10)) == 2
+        await dealing._drop()
+
+
+async def test_a_mail_at_which_the_server_dies_does_not_hold_up_the_others(box: Box) -> None:
+    stored: list[str] = []
+
+    async def dies_of_two(talk: Talk) -> None:
+        await opened(talk)
+        while True:
+            tag, _, command = (await talk.line()).partition(" ")
+            uids = command.split()[2] if command.startswith("UID") else ""
+            if uids in ("1:4", "2"):
+                talk.hang_up()
+                return
+            stored.append(uids)
+            await talk.say(f"{tag} OK done")
+
+    async def script(talk: Talk) -> None:
+        with contextlib.suppress(ConnectionError):
+            await dies_of_two(talk)
+
+    async with ScriptedImap(script, again=True) as server:
+        dealing = await scripted(box, server, "seen")
+        await box.put(1, 2, 3, 4, uidvalidity=7)
+        for _ in range(6):
+            with contextlib.suppress(ImapError):
+                await dealing.deal_once()
+        assert await box.waiting() == [b'["INBOX",7,2]']
+        assert stored == ["1", "3", "4"]
         await dealing._drop()
 
 

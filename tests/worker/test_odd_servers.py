@@ -5,6 +5,7 @@ What each of them says was seen at providers or told by those who read mailboxes
 
 import asyncio
 import contextlib
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,15 +18,17 @@ from tornado.ioloop import IOLoop
 from tests.support.scripted_imap import ScriptedImap, Talk
 from tests.worker.desk import letter, until
 from tests.worker.moody import Message, Moody
-from worker import access, breakers, fetching, session
+from worker import access, breakers, fetching, importer, session
 from worker.imap import CommandRefusedError, ImapError, ProtocolError, Timeouts, connect
 from worker.imap import mailbox as imap_mailbox
 from worker.imap.providers import TABLE, Provider
 from worker.poller import Poller
+from worker.progress import Line
 from worker.watch import Watch
 from workitems import keys
 from workitems import mailbox as state
 from workitems.identity import item_id
+from workitems.imports import Imports
 from workitems.intake import Intake
 from workitems.mailbox import Mailbox
 from workitems.mailstore import MailStore
@@ -313,6 +316,22 @@ async def test_a_mail_of_which_not_even_the_headers_can_be_had_is_remembered_and
         assert await room.came(1, 3)
         assert await Mailbox(room.redis, "desk").owed() == {2: 0}
         await poller.stop(1)
+
+
+async def test_an_import_passes_a_mail_at_which_the_connection_ends(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "RECONNECT", 0.01)
+    moody = Deadly({1: Message(letter(1)), 2: Message(letter(2), HEADER), 3: Message(letter(3))})
+    moody.hangs_up = True
+    async with ScriptedImap(moody.serve, again=True) as server:
+        watch = Watch("desk", lambda: server.account)
+        each = importer.Importer(
+            watch, access.Access(), Imports(room.redis, "desk", "INBOX"), Mailbox(room.redis, "desk"), room.intake,
+            Line(io.StringIO()), asyncio.Event(), most=1000,
+        )  # fmt: skip
+        assert await each.run("all")
+        assert await room.came(1, 2, 3)
 
 
 async def test_one_byte_a_second_is_left_in_time_and_all_comes_over_the_next_connection(room: Room) -> None:
