@@ -5,7 +5,7 @@ nobody can read any more. None of it may stop the mails behind it, and none may 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,12 +13,13 @@ from datetime import datetime
 from worker.breakers import Breakers
 from worker.imap import NONE_NOW, CommandRefusedError, Connection, ImapError, Summary, TooLargeError, batches
 from workitems.identity import HEADER_LIMIT
+from workitems.tasks import end
 
 #: Seconds to wait before what did not come is asked for again.
 AGAIN = (0.3, 1.0, 2.0)
 
 #: Mails, and bytes of mail, that are stored at once.
-HAND, HAND_BYTES = 16, 1 << 20
+HAND, HAND_BYTES = 50, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,25 @@ class Fetcher:
                     async for mail in self._whole(batch):
                         yield mail
 
-    async def hands(self, uids: Sequence[int]) -> AsyncIterator[list[Mail]]:
-        """The mails of *uids* in their order, as many at once as are stored at once."""
+    async def hands(self, uids: Sequence[int]) -> AsyncGenerator[list[Mail], None]:
+        """The mails of *uids* in their order, as many at once as are stored at once; close it (`aclosing`).
+
+        While one hand is stored the next is fetched, unless the one is large: memory holds one large mail at most.
+        """
+        hands = self._hands(uids)
+        coming = asyncio.create_task(_next(hands))
+        try:
+            while hand := await coming:
+                if sum(len(mail.raw or b"") for mail in hand) <= 2 * HAND_BYTES:
+                    coming = asyncio.create_task(_next(hands))
+                    yield hand
+                else:
+                    yield hand
+                    coming = asyncio.create_task(_next(hands))
+        finally:
+            await end(coming)
+
+    async def _hands(self, uids: Sequence[int]) -> AsyncIterator[list[Mail]]:
         hand, size = list[Mail](), 0
         async for mail in self.mails(uids):
             hand.append(mail)
@@ -163,6 +181,11 @@ class Fetcher:
             raw = None
         size = max(summary.size, len(raw or b"") + 1)
         return Mail(summary.uid, raw or None, size, summary.internaldate, oversized, missing=not oversized or not raw)
+
+
+async def _next(hands: AsyncIterator[list[Mail]]) -> list[Mail]:
+    """[] at the end."""
+    return await anext(hands, [])
 
 
 def _groups(found: Iterable[Summary | int], alone: Callable[[Summary], bool]) -> Iterator[list[Summary] | int]:

@@ -15,7 +15,6 @@ from worker.access import Access
 from worker.importer import Importer, Start
 from worker.progress import Line
 from worker.watch import Watch, watches
-from workitems import log as logs
 from workitems.errors import InvalidChangeError, LeaseLostError, StoreUnavailableError
 from workitems.imports import Imports
 from workitems.intake import Intake
@@ -35,7 +34,6 @@ async def import_mail(
 
     *start* None: go on with what was begun, else all. What happens is said on *line*. Raises TubepostError.
     """
-    logs.configure("error")
     line, stop, access = line or Line(), asyncio.Event(), Access()
     folders = _folders(settings, name, folder)
     async with AsyncExitStack() as parts:

@@ -7,7 +7,7 @@ intake, Redis or the disk cannot take mail, the poller waits: the mailbox is the
 import asyncio
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -160,14 +160,15 @@ class Poller:
         try:
             for start in range(0, len(uids), CHUNK):
                 chunk = uids[start : start + CHUNK]
-                async for hand in session.fetcher.hands(chunk):
-                    taken += await self._keep(hand, known.uidvalidity)
-                    if len(uids) > BACKLOG:
-                        passed = start + bisect_right(chunk, hand[-1].uid)
-                        self._health.progress = Progress(passed, len(uids))
-                    await self._health.tell(state.WATCHING)
-                    if self._stop.is_set():
-                        return taken
+                async with aclosing(session.fetcher.hands(chunk)) as hands:
+                    async for hand in hands:
+                        taken += await self._keep(hand, known.uidvalidity)
+                        if len(uids) > BACKLOG:
+                            passed = start + bisect_right(chunk, hand[-1].uid)
+                            self._health.progress = Progress(passed, len(uids))
+                        await self._health.tell(state.WATCHING)
+                        if self._stop.is_set():
+                            return taken
                 await self._patiently(partial(self._mailbox.advance, known.uidvalidity, chunk[-1]))
         finally:
             self._health.progress = None

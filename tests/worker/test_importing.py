@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.worker.desk import Desk, letter, until
-from worker import importer
+from worker import fetching, importer
 from worker.importing import import_mail
 from worker.progress import Line
 from workitems import keys
@@ -47,6 +47,11 @@ class Run:
     @property
     def said(self) -> str:
         return self._file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _small_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "HAND", 16)
 
 
 @pytest.fixture
