@@ -76,7 +76,9 @@ def extract(arguments: argparse.Namespace) -> int:
 def import_(arguments: argparse.Namespace) -> int:
     """take mail that lies in a mailbox already; may be broken off and goes on where it was"""
     from worker.importing import import_mail
+    from workitems.log import configure
 
+    configure("error")  # what matters is said by the import
     return 0 if asyncio.run(import_mail(load(), arguments.mailbox, arguments.start, arguments.folder)) else 1
 
 
@@ -85,6 +87,20 @@ def _start(text: str) -> Literal["all"] | date:
         return "all" if text == "all" else date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError("accepted are 'all' and a date such as 2026-03-01") from None
+
+
+def retry(arguments: argparse.Namespace) -> int:
+    """read mail again that could not be read as it should"""
+    from worker.retrying import retry as again
+
+    return 0 if asyncio.run(again(load(), arguments.item, every=arguments.all)) else 1
+
+
+def erase(arguments: argparse.Namespace) -> int:
+    """remove all that came from an address, or single items, for ever"""
+    from worker.erase import erase as remove
+
+    return 0 if asyncio.run(remove(load(), arguments.wanted, sure=arguments.yes)) else 1
 
 
 def user(arguments: argparse.Namespace) -> int:
@@ -128,7 +144,8 @@ def demo_letters(_: argparse.Namespace) -> int:
 
 
 VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (
-    demo, server, worker, redis, check, authorize, import_, extract, user, key, demo_mailbox, demo_letters,
+    demo, server, worker, redis, check, authorize, import_, retry, erase, extract, user, key,
+    demo_mailbox, demo_letters,
 )  # fmt: skip
 
 
@@ -147,6 +164,10 @@ def _arguments() -> argparse.ArgumentParser:
     by_name["import"].add_argument("mailbox", help="its name in the settings")
     by_name["import"].add_argument("--start", type=_start, metavar="all|DATE", help="DATE: mail of that day and later")
     by_name["import"].add_argument("--folder", help="one folder, also one that is not watched; else all that are")
+    by_name["retry"].add_argument("item", nargs="*", help="the id of an item")
+    by_name["retry"].add_argument("--all", action="store_true", help="all that could not be read as they should")
+    by_name["erase"].add_argument("wanted", nargs="+", metavar="ADDRESS|ITEM", help="a sender's address, an item's id")
+    by_name["erase"].add_argument("--yes", action="store_true", help="do not ask")
     by_name["user"].add_argument("action", choices=["add", "remove", "list"])
     by_name["user"].add_argument("name", nargs="?")
     by_name["user"].add_argument("--role", choices=["viewer", "agent", "admin"], default="agent")

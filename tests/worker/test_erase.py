@@ -1,0 +1,160 @@
+"""`run.py erase` and `run.py retry`: what is found, what goes, what is said."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.program import PROJECT
+from worker.erase import erase
+from worker.retrying import retry
+from workitems import feed, keys
+from workitems.errors import InvalidChangeError
+from workitems.event import START
+from workitems.intake import Intake, Origin
+from workitems.item import MACHINE
+from workitems.keepsake import Keepsake
+from workitems.mailstore import MailStore
+from workitems.redis import Client
+from workitems.settings import Settings
+from workitems.store import Change, Store
+
+IDS = ["wi_" + letter * 26 for letter in "abcdefgh"]
+ANN = "ann@example.com"
+
+
+class House:
+    """Items and mail as workers leave them."""
+
+    def __init__(self, redis: Client, url: str, folder: Path) -> None:
+        self.redis = redis
+        self.settings = Settings.model_validate({"data": folder, "redis": {"url": url}})
+        self.mailstore = MailStore(self.settings.mail)
+        keepsake = Keepsake(redis, self.mailstore, history=1000)
+        self.store = Store(redis, history=1000, reserve=keepsake.reserve)
+        self.intake = Intake(redis, self.mailstore, most=100, settle=keepsake.settle)
+        self.said: list[str] = []
+
+    async def item(self, n: int, *, quarantined: bool = False, **machine: Any) -> None:
+        parts = MACHINE | {"created_at": "2026-03-01T09:30:00Z", "subject": "A claim"} | machine
+        await self.store.publish(IDS[n], "claims", parts, quarantined=quarantined)
+
+    async def put(self, sender: str, n: int = 0) -> str:
+        raw = f"Message-ID: <{n}@x>\r\nFrom: {sender}\r\nSubject: A claim\r\n\r\nHello.\r\n".encode()
+        return (await self.intake.put(raw, Origin("claims", datetime(2026, 3, 1, tzinfo=UTC), "test", len(raw)))).id
+
+    async def erase(self, *wanted: str, answer: str = "yes", **how: Any) -> bool:
+        return await erase(
+            self.settings, wanted, **{"sure": False, "say": self.said.append, "ask": lambda _: answer, **how}
+        )
+
+    async def there(self) -> list[int]:
+        return [n for n, each in enumerate(IDS) if await self.redis.exists(keys.item(each))]
+
+
+@pytest.fixture
+def house(redis: Client, redis_url: str, tmp_path: Path) -> House:
+    return House(redis, redis_url, tmp_path)
+
+
+async def test_all_that_came_from_an_address_goes_also_what_waits_or_could_not_be_read(house: House) -> None:
+    await house.item(0, from_email=ANN)
+    await house.item(1, from_email="ben@example.com")
+    await house.item(2, from_name="Ann <Ann@Example.com>", quarantined=True)
+    await house.item(3, from_email="joann@example.com")
+    await house.item(4, from_email="ann@example.com.au")
+    waiting = await house.put("Ann <ann@example.com>")
+    other = await house.put("Ben <ben@example.com>", 1)
+    assert await house.erase("Ann@example.com")
+    assert await house.there() == [1, 3, 4]
+    assert [bool(await house.redis.exists(keys.gone(each))) for each in (waiting, other)] == [True, False]
+    assert await house.intake.waiting() == 1
+    assert {event.item for event in await feed.between(house.redis, START) if not event.removes} == {
+        IDS[1], IDS[3], IDS[4],
+    }  # fmt: skip
+    assert house.said[0] == "3 found."
+    assert sum("(not read yet)" in line for line in house.said) == 1
+    told = "\n".join(house.said).lower()
+    assert "example.com" not in told, "what is said holds no address"
+    assert "claim" not in told
+    assert "backups" in told
+    assert "append-only file was rewritten" in told
+
+
+async def test_what_only_names_the_address_is_told_and_stays_until_it_is_asked_for(house: House) -> None:
+    await house.item(0, from_email="ben@example.com", to=[ANN])
+    await house.item(1, from_email="ben@example.com")
+    await house.item(2, from_email="ben@example.com")
+    await house.item(3, from_email="ben@example.com")
+    await house.store.change(IDS[1], Change(fields={"contact": "Ann@example.com"}), who="ben")
+    await house.store.change(IDS[2], Change(fields={"contact": ANN}), who="ben")
+    await house.store.change(IDS[2], Change(fields={"contact": "nobody"}), who="ben")  # the history knows
+    assert not await house.erase(ANN)
+    assert house.said[:2] == [
+        "Nothing was found.",
+        "3 others name the address, and stay; they can be erased by their ids:",
+    ]
+    assert await house.there() == [0, 1, 2, 3]
+    assert await house.erase(*IDS[:3])
+    assert await house.there() == [3]
+
+
+async def test_nothing_goes_before_somebody_agrees(house: House) -> None:
+    await house.item(0, from_email=ANN)
+    for answer in ("", "y", "no"):
+        assert not await house.erase(ANN, answer=answer)
+    with pytest.raises(InvalidChangeError, match="--yes"):
+        await house.erase(ANN, ask=None)
+    assert await house.there() == [0]
+    assert await house.erase(ANN, sure=True, ask=None)
+    assert await house.there() == []
+
+
+async def test_what_is_neither_an_address_nor_an_id_is_refused(house: House) -> None:
+    for wrong in ("ann", "wi_1", "*", "a@b c"):
+        with pytest.raises(InvalidChangeError, match="accepted"):
+            await house.erase(wrong)
+    assert not await house.erase(IDS[0])
+
+
+async def test_the_command_does_it(house: House, tmp_path: Path, redis_url: str) -> None:
+    await house.item(0, from_email=ANN)
+    config = tmp_path / "tubepost.toml"
+    config.write_text(f'data = "{tmp_path}"\n[redis]\nurl = "{redis_url}"\n', encoding="utf-8")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(PROJECT / "run.py"), *words],
+            env={"TUBEPOST_CONFIG": str(config)}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+
+    refused = run("erase", ANN)
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    done = run("erase", "--yes", ANN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Erased: 1" in done.stdout
+    assert await house.there() == []
+    again = run("retry", IDS[0])
+    assert again.returncode == 1
+    assert "no such item" in again.stdout
+
+
+async def test_mail_is_read_again_by_its_id_or_all_that_could_not_be_read(house: House) -> None:
+    bad = [await house.put("Ann <ann@example.com>", n) for n in range(3)]
+    await house.intake.open()
+    for n, waiting in enumerate(await house.intake.take(house.redis, "reader", count=3, seconds=0.01)):
+        raws = [version.raw for version in await house.mailstore.versions(waiting.id)]
+        machine = MACHINE | {"created_at": "2026-03-01T09:30:00Z", "reason": "odd"}
+        await house.store.publish(waiting.id, "claims", machine, raws=raws, entry=waiting.entry, quarantined=n > 0)
+    assert await retry(house.settings, bad[:1], every=False, say=house.said.append)
+    assert await house.intake.waiting() == 1
+    assert await retry(house.settings, [], every=True, say=house.said.append)
+    assert await house.intake.waiting() == 3
+    assert house.said == ["1 wait to be read again.", "2 wait to be read again."]
+    for wrong in ({"every": True, "items": bad}, {"every": False, "items": []}):
+        with pytest.raises(InvalidChangeError):
+            await retry(house.settings, wrong["items"], every=bool(wrong["every"]), say=house.said.append)  # type: ignore[arg-type]
