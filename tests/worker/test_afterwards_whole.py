@@ -1,6 +1,5 @@
 """What is done afterwards, by a whole worker: at the moment that was set, once, and whatever kills it."""
 
-import asyncio
 import imaplib
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,22 +53,19 @@ def test_mail_is_moved_once_its_item_is_there_and_a_cut_in_between_doubles_nothi
 
 
 @pytest.mark.parametrize("office", ['after = "keyword:Tubepost"\nwhen = "done"'], indirect=True)
-def test_mail_is_marked_when_its_item_is_done_and_no_other_is(office: PostOffice) -> None:
+async def test_mail_is_marked_when_its_item_is_done_and_no_other_is(office: PostOffice) -> None:
     letters = [letter(n) for n in (1, 2, 3)]
     office.dovecot.seed(letters)
     office.start_worker()
     office.until_read({item_id("desk", raw) for raw in letters})
     assert mails(office, "INBOX") == {"Letter 1": set(), "Letter 2": set(), "Letter 3": set()}
 
-    async def close() -> None:
-        redis = connect(office.redis_server.url)
-        store = Store(redis, history=1000, settled={"desk"})
-        await store.change(item_id("desk", letters[0]), Change(status="done"), who="ann")
-        await store.change(item_id("desk", letters[1]), Change(assignee="ann"), who="ann")
-        await store.change(item_id("desk", letters[2]), Change(status="dismissed"), who="ann")
-        await redis.aclose()
-
-    asyncio.run(close())
+    redis = connect(office.redis_server.url)
+    store = Store(redis, history=1000, settled={"desk"})
+    await store.change(item_id("desk", letters[0]), Change(status="done"), who="ann")
+    await store.change(item_id("desk", letters[1]), Change(assignee="ann"), who="ann")
+    await store.change(item_id("desk", letters[2]), Change(status="dismissed"), who="ann")
+    await redis.aclose()
     done = {"Letter 1": {"Tubepost"}, "Letter 2": set(), "Letter 3": {"Tubepost"}}
     office.until(lambda: mails(office, "INBOX") == done, "those that are closed are marked")
     assert [kind for kind, _, _ in office.events()].count("workitem_updated") == 3, "marking changes no item"

@@ -13,7 +13,11 @@ from worker.imap.framing import Answer
 
 
 def items_by_uid(answers: list[Answer]) -> dict[int, dict[bytes, Value]]:
-    return asyncio.run(fetch.items_by_uid(answers))
+    loop = asyncio.new_event_loop()  # asyncio.run would take away the loop of the test before, unclosed
+    try:
+        return loop.run_until_complete(fetch.items_by_uid(answers))
+    finally:
+        loop.close()
 
 
 def one(*answer: bytes) -> dict[bytes, Value]:
