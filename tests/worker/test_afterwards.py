@@ -15,11 +15,16 @@ from tests.worker.desk import letter, until
 from worker import afterwards
 from worker.afterwards import Afterwards, Care
 from worker.imap import Account, Connection, ConnectionLostError, ImapError, ProtocolError, connect
+from worker.poller import Poller
 from worker.step import Step
+from worker.watch import Watch
 from workitems import keys
 from workitems.aftercare import Aftercare
 from workitems.event import dumps
+from workitems.intake import Intake
 from workitems.lease import Lease
+from workitems.mailbox import Mailbox
+from workitems.mailstore import MailStore
 from workitems.redis import Client
 from workitems.redis import connect as connect_redis
 from workitems.tasks import end
@@ -139,6 +144,25 @@ async def test_what_was_sent_and_what_was_moved_by_us_is_left_where_it_lies(box:
     assert sorted(await box.flags("Processed")) == [1]
     assert sorted(await box.flags("Sent")) == [1]
     assert await box.waiting() == []
+
+
+async def test_mail_that_we_moved_and_that_is_read_again_elsewhere_is_the_same_item(
+    box: Box, mailstore: MailStore
+) -> None:
+    intake = Intake(box.redis, mailstore, most=100, after={"desk": "published"})
+
+    async def read(folder: str) -> None:
+        watch = Watch("desk", lambda: box.account, folder, "all")
+        poller = Poller(watch, Mailbox(box.redis, "desk", folder), intake)
+        await poller.poll_once()
+        await poller.stop(1)
+
+    await read("INBOX")
+    await box.put(1, 2)
+    await (await box.dealing("move:Processed")).deal_once()
+    await read("Processed")
+    assert sorted(await box.flags("Processed")) == [1, 2]
+    assert await box.redis.xlen(keys.INTAKE) == 4, "nothing is read twice"
 
 
 async def test_several_folders_are_dealt_with_each_by_its_own_numbers(box: Box) -> None:
