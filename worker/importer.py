@@ -12,10 +12,10 @@ from worker.access import Access
 from worker.breakers import Breakers
 from worker.fetching import Mail
 from worker.imap import CommandRefusedError, ImapError
-from worker.poller import CHUNK, INTAKE, RECONNECT, origin
+from worker.poller import CHUNK, INTAKE, RECONNECT
 from worker.progress import Line, bar
 from worker.session import Session, following, open_session
-from worker.watch import Watch
+from worker.watch import Watch, origin
 from workitems.backoff import delay
 from workitems.errors import IntakeFullError, StoreUnavailableError
 from workitems.imports import Import, Imports
@@ -94,7 +94,7 @@ class Importer:
                 async with aclosing(session.fetcher.hands(uids[at : at + CHUNK])) as hands:
                     async for hand in hands:
                         await self._keep(hand, record)
-                        if self._stop.is_set():
+                        if self._stop.is_set() and self.taken < self.todo:
                             return False
             await self._patiently(self._imports.finish)
             return True

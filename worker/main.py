@@ -17,37 +17,32 @@ from typing import Any
 
 import uvloop
 
-from worker.access import Access, Turns
-from worker.afterwards import Afterwards, care_of
-from worker.poller import Poller
+from worker.access import Turns
+from worker.crew import Crew
+from worker.mailboxes import dealt_with, reporting, settled, watcher_of, watching
 from worker.reader import Bounds, Reader
 from worker.readings import READ_HEADERS, Readings
 from worker.repairer import Repairer
 from worker.retention import Retention
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
-from worker.watch import watches
-from worker.watching import Beside, Watcher
 from workitems import log as logs
-from workitems.aftercare import Aftercare
 from workitems.backoff import delay
 from workitems.errors import StoreUnavailableError
 from workitems.intake import Intake
 from workitems.keepsake import Keepsake
-from workitems.lease import Lease
-from workitems.mailbox import Mailbox
 from workitems.mailstore import MailStore
 from workitems.redis import Client, available, connect
-from workitems.settings import MailboxSettings, Settings
+from workitems.settings import Settings
 from workitems.store import Store
-from workitems.tasks import end, not_cancelled
-from workitems.workers import REPORT, Report
+from workitems.tasks import end
+from workitems.workers import Report
 
 log = logs.get_logger("worker")
 
-#: Seconds that pollers and readers get to finish what is in hand, that mailboxes get to be given back as well, and for
-#: the last word to Redis. All of the stop stays below 10 s.
-POLLERS_STOP, READERS_STOP, WATCHERS_STOP, LEAVE = 2.0, 3.0, 5.0, 0.5
+#: Seconds that readers get to finish what is in hand. With the mailboxes (worker/mailboxes.py) all of the stop stays
+#: below 10 s.
+READERS_STOP = 3.0
 
 #: Started children that take the places of those that a mail ends: a start takes half a second and more.
 SPARES = 2
@@ -104,11 +99,11 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         await parts.enter_async_context(crew.at_work("retention", retention.run()))
         turns = Turns()
         watchers = [
-            _watcher(name, mailbox, settings, redis, intake, keepsake, consumer, turns)
+            watcher_of(name, mailbox, settings, redis, intake, keepsake, consumer, turns)
             for name, mailbox in settings.mailboxes.items()
         ]
-        await parts.enter_async_context(_reporting(Report(redis, consumer, os.getpid()), watchers, crew))
-        await parts.enter_async_context(_watching(watchers, crew))
+        await parts.enter_async_context(reporting(Report(redis, consumer, os.getpid()), watchers, crew))
+        await parts.enter_async_context(watching(watchers, crew))
         if not stop.is_set():
             log.info("started")
         await stop.wait()
@@ -116,35 +111,6 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
     log.info("stopped")
     if crew.failed:
         raise SystemExit(1)
-
-
-class Crew:
-    """The long-running tasks. None of them ends by itself: one that does ends the process, to be started anew."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self.failed = False
-        self._stop = stop
-
-    @asynccontextmanager
-    async def at_work(self, name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-        """Run *work* beside the others until the block ends."""
-        task = self.begin(name, work)
-        try:
-            yield
-        finally:
-            await end(task)
-
-    def begin(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run *work* beside the others; the caller ends it."""
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a part of the worker failed", part=task.get_name(), exc_info=error)
-            self.failed = True
-            self._stop.set()
 
 
 def consumer_name(settings: Settings) -> str:
@@ -158,42 +124,6 @@ def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     named = {name for rule in settings.fields.values() for name in rule.mailboxes}
     found = {name: settings.rules(name) for name in (*sorted(named | settings.mailboxes.keys()), "*")}
     return {name: each for name, each in found.items() if each}
-
-
-def dealt_with(settings: Settings) -> dict[str, str]:
-    """Mailbox → when its mail is dealt with there; those that are left as they are are missing."""
-    return {name: mailbox.when for name, mailbox in settings.mailboxes.items() if mailbox.after != "leave"}
-
-
-def settled(settings: Settings) -> list[str]:
-    """Mailboxes whose mail is dealt with when its item is closed."""
-    return [name for name, when in dealt_with(settings).items() if when == "done"]
-
-
-def _watcher(
-    name: str,
-    mailbox: MailboxSettings,
-    settings: Settings,
-    redis: Client,
-    intake: Intake,
-    keepsake: Keepsake,
-    worker: str,
-    turns: Turns,
-) -> Watcher:
-    """One mailbox: its folders share lease and sign-in, and each has a connection of its own."""
-    lease = Lease(redis, name, worker, seconds=settings.worker.lease)
-    access = Access(turns)
-    folders = watches(name, mailbox, settings)
-    pollers = [
-        Poller(
-            watch, Mailbox(redis, name, watch.folder, lease, keepsake.first_sight), intake, access, worker=worker
-        )
-        for watch in folders
-    ]  # fmt: skip
-    beside: list[Beside] = []
-    if care := care_of(name, mailbox, folders[0].account):
-        beside.append(Afterwards(care, Aftercare(redis, name), lease, open_mailbox=access.connect).run)
-    return Watcher(lease, pollers, beside)
 
 
 async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> Client:
@@ -272,35 +202,3 @@ async def _reading(reader: Reader, crew: Crew) -> AsyncIterator[None]:
     finally:
         await reader.finish(READERS_STOP)
         log.info("readers stopped")
-
-
-@asynccontextmanager
-async def _watching(watchers: list[Watcher], crew: Crew) -> AsyncIterator[None]:
-    """All mailboxes at once; they end together too, each after what it has in hand."""
-    tasks = [crew.begin(f"mailbox {watcher.name}", watcher.run()) for watcher in watchers]
-    try:
-        yield
-    finally:
-        for watcher in watchers:
-            watcher.stop(POLLERS_STOP)
-        if tasks:
-            await asyncio.wait(tasks, timeout=WATCHERS_STOP)
-        await end(*tasks)
-        log.info("pollers stopped", mailboxes=len(watchers))
-
-
-@asynccontextmanager
-async def _reporting(report: Report, watchers: list[Watcher], crew: Crew) -> AsyncIterator[None]:
-    """Others see that this worker is alive, and what it does."""
-
-    async def write() -> None:
-        while not_cancelled():
-            with suppress(StoreUnavailableError):
-                await report.write(tuple(watcher.name for watcher in watchers if watcher.holds))
-            await asyncio.sleep(REPORT)
-
-    async with crew.at_work("report", write()):
-        yield
-    with suppress(StoreUnavailableError, TimeoutError):
-        async with asyncio.timeout(LEAVE):
-            await report.leave()

@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -20,7 +19,7 @@ from worker.health import Health
 from worker.imap import ImapError, LoginRefusedError
 from worker.session import Session, checkpoint, open_session
 from worker.wanted import wanted
-from worker.watch import Watch as Watch
+from worker.watch import Watch, origin
 from workitems import mailbox as state
 from workitems.backoff import delay
 from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError, TubepostError
@@ -256,20 +255,3 @@ class Poller:
                 await self._health.tell(state.PAUSED, str(error))
             await self._pause(delay(tries, cap=INTAKE))
             tries += 1
-
-
-def origin(watch: Watch, mail: Mail, uidvalidity: int, *, token: str = "", moves: bool = True) -> Origin:
-    """Where *mail* comes from, as the intake wants it."""
-    return Origin(
-        mailbox=watch.name,
-        arrived=mail.arrived or datetime.now(UTC),
-        source="imap",
-        size=mail.size,
-        oversized=mail.oversized,
-        folder=watch.folder,
-        own=watch.own,
-        uidvalidity=uidvalidity,
-        uid=mail.uid,
-        token=token,
-        moves=moves,
-    )

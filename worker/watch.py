@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from worker.baseline import Start
+from worker.fetching import Mail
 from worker.imap import Account
 from worker.oauth import tokens_of
+from workitems.intake import Origin
 from workitems.settings import MailboxSettings, Settings
 
 
@@ -45,3 +48,20 @@ def account_of(name: str, mailbox: MailboxSettings) -> Callable[[], Account]:
         return Account(mailbox.host, mailbox.real_port, mailbox.tls, mailbox.user, password, ca_file, tokens)
 
     return account
+
+
+def origin(watch: Watch, mail: Mail, uidvalidity: int, *, token: str = "", moves: bool = True) -> Origin:
+    """Where *mail* comes from, as the intake wants it."""
+    return Origin(
+        mailbox=watch.name,
+        arrived=mail.arrived or datetime.now(UTC),
+        source="imap",
+        size=mail.size,
+        oversized=mail.oversized,
+        folder=watch.folder,
+        own=watch.own,
+        uidvalidity=uidvalidity,
+        uid=mail.uid,
+        token=token,
+        moves=moves,
+    )
