@@ -17,7 +17,7 @@ from worker.machine import Publication
 from worker.readings import Readings
 from worker.room import Room
 from worker.sandbox.failure import ReadFailedError, SandboxUnavailableError
-from worker.unread import missing
+from worker.unread import without_raw
 from workitems import failpoint
 from workitems.backoff import delay
 from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
@@ -144,7 +144,7 @@ class Reader:
     async def _read(self, waiting: Waiting, seconds: float | None = None) -> Publication:
         versions = await self._versions(waiting)
         if not versions:
-            return missing(waiting)
+            return await self._served(lambda: without_raw(self._mailstore, waiting))
         failpoint.reach("reading")
         return await self._served(lambda: self._readings.read(versions, seconds=seconds))
 
@@ -204,7 +204,7 @@ class Reader:
             return await self._read(waiting, self._bounds.seconds)
         versions = await self._versions(waiting)
         if not versions:
-            return missing(waiting)
+            return await self._served(lambda: without_raw(self._mailstore, waiting))
         reason = "reading it ended the reading program again and again"
         if attempt > HEADER_TRIES:
             return self._readings.scan(versions, reason)

@@ -147,6 +147,10 @@ class MailStore:
         """The same without the raw bytes."""
         return await self._off_loop(lambda: _kept(self._of(item_id)))
 
+    async def sidecars(self, item_id: str) -> list[Sidecar]:
+        """Those of all versions, also where the raw mail is no longer kept. Raises NotFoundError."""
+        return await self._off_loop(lambda: _ordered(self._of(item_id)))
+
     async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
         """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1."""
         folder = self._of(item_id)

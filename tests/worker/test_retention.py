@@ -197,6 +197,21 @@ async def test_raw_mail_goes_and_what_was_read_from_it_stays(
         assert sum([count async for count in room.intake.repair()]) == 0
 
 
+async def test_an_item_whose_raw_mail_is_gone_comes_back_from_what_was_read_when_redis_lost_it(
+    room: Room, make_sweeper: Callable[..., Sweeper], redis: Client, mailstore: MailStore
+) -> None:
+    async with read_mail(room) as item:
+        before = await room.machine(item)
+        await make_sweeper(keep_raw_days=30).after(31)
+        await redis.flushall()
+        assert sum([count async for count in room.intake.repair()]) == 1
+        async with room.reader():
+            after = await room.machine(item)
+    assert after == before
+    assert (await mailstore.attachment(item, 1)).exists()
+    assert not await redis.exists(keys.QUARANTINE)
+
+
 async def test_raw_mail_that_waits_to_be_read_is_kept(
     room: Room, make_sweeper: Callable[..., Sweeper], mailstore: MailStore
 ) -> None:
