@@ -37,6 +37,11 @@ def _after(value: str) -> str:
     raise ValueError("must be 'leave', 'seen', 'keyword:<name>' or 'move:<folder>'")
 
 
+def _same(folder: str) -> str:
+    """INBOX may be written in any case, all other folders only as they are (RFC 3501 §5.1)."""
+    return folder.upper() if folder.upper() == "INBOX" else folder
+
+
 class MailboxSettings(Section):
     """One mailbox that is watched."""
 
@@ -94,9 +99,9 @@ class MailboxSettings(Section):
         if self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("tls = 'none' is accepted for this machine's own addresses only")
         watched = (*self.folder, *((self.sent,) if self.sent else ()))
-        if len(set(watched)) < len(watched):
+        if len(set(map(_same, watched))) < len(watched):
             raise ValueError("folder and sent name each folder once")
-        if self.after.removeprefix("move:") in watched and self.after.startswith("move:"):
+        if self.after.startswith("move:") and _same(self.after.removeprefix("move:")) in map(_same, watched):
             raise ValueError("after moves mail out of the folders that are watched, into another")
         return self
 
