@@ -110,16 +110,16 @@ def read_body(bodies: Bodies, limits: Limits) -> Body:
         else:
             plain.append(_plain_of(part, body, limits))
     text = "\n\n".join(filter(None, plain)) if not html_shown else ""
-    if body.document is not None and (html_shown or _is_stub(text, body.document.text)):
+    if body.document is not None and (html_shown or _is_stub(text, body.document)):
         text = body.document.text
     body.text, cut = normalised(text, limits.text)
     body.truncated |= cut
     return body
 
 
-def _is_stub(plain: str, html: str) -> bool:
+def _is_stub(plain: str, document: Document) -> bool:
     length = len(plain.strip())
-    return not length or (length < STUB and len(html) > STUB_RATIO * length + 100)
+    return not length or (length < STUB and len(document.text) > STUB_RATIO * length + 100)
 
 
 def _raw_text(part: Part, body: Body, limits: Limits) -> bytes:

@@ -23,6 +23,7 @@ _HIDDEN = re.compile(
     r"|max-height\s?:\s?0(?:px)?\s?(?:;|!|$)|opacity\s?:\s?0(?:\.0)?\s?(?:;|!|$))",
     re.IGNORECASE,
 )
+_BLANK = " \t\r\n\f"
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _LONE_CELL = re.compile(r"^\t+([^\t\n]*)$", re.MULTILINE)
 #: Characters of a style attribute that are looked at for hiding.
@@ -38,7 +39,24 @@ class Document:
         self._tree = LexborHTMLParser(self.source)
         self._limits = limits
         self._hidden: list[LexborNode] = []
-        self.text = self._walk()
+        self._text: str | None = None
+        if self._needs_a_look():
+            self._text = self._walk()
+
+    @property
+    def text(self) -> str:
+        """What it shows. Where the plain text is read nobody asks, and the walk is most of an ordinary mail's work."""
+        if self._text is None:
+            self._text = self._walk()
+        return self._text
+
+    def _needs_a_look(self) -> bool:
+        """Whether there may be more nodes than are walked, or something is hidden.
+
+        A tag may make the parser repeat every tag that is still open, so there are no more nodes than tags squared.
+        """
+        tags = self.source.count("<") + 2
+        return tags * tags > self._limits.html_nodes or any(map(_is_hidden, self._tree.css("[style], [hidden]")))
 
     def _walk(self) -> str:
         """Text in reading order. Iterative: mail with 20,000 levels was seen."""
@@ -114,6 +132,9 @@ class _Writer:
         self._rows: list[list[int]] = []
 
     def text(self, text: str) -> None:
+        if not self._pre and text.isspace() and not text.strip(_BLANK):
+            self._blank = True  # between boxes there is little else
+            return
         content = text if self._pre else _BLANKS.sub(" ", text)
         self._blank = self._blank or content.startswith(" ")
         follows = content.endswith(" ")

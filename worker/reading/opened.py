@@ -119,9 +119,14 @@ def _excel(content: bytes, limits: Limits) -> str:
 
     book = load_workbook(_checked_zip(content, limits), read_only=True, data_only=True, keep_links=False)
     lines: list[str] = []
+    left = limits.sheet_cells
     for sheet in book.worksheets[:5]:
-        rows = sheet.iter_rows(max_row=limits.rows, max_col=50, values_only=True)
-        lines += ["\t".join(_cell(value) for value in row).rstrip("\t") for row in rows]
+        sheet.reset_dimensions()  # what it says of its width may be a lie; so each row is as long as it is
+        for row in sheet.iter_rows(max_row=limits.rows, values_only=True):
+            left -= len(row)
+            if left < 0:
+                return "\n".join(lines)
+            lines.append("\t".join(_cell(value) for value in row[:50]).rstrip("\t"))
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import nh3
 
@@ -36,34 +37,54 @@ _STYLES = set(_STYLE_NAMES.split())
 _ASKS_A_HOST = re.compile(r"url\s*\(|image-set|expression\s*\(|@import|\\", re.IGNORECASE)
 
 
+class _Images:
+    """The pictures of one mail that its HTML may show, and how many bytes of them."""
+
+    def __init__(self, images: Mapping[str, tuple[str, bytes]], limits: Limits) -> None:
+        self._images = images
+        self._most = limits.image_bytes
+        self._left = limits.images_bytes
+
+    def embedded(self, content_id: str) -> str | None:
+        kind, content = self._images.get(content_id, ("", b""))
+        if kind not in RASTER or len(content) > min(self._most, self._left):
+            return None
+        self._left -= len(content)
+        return f"data:{kind};base64,{b64encode(content).decode('ascii')}"
+
+
+_images: ContextVar[_Images] = ContextVar("_images")
+
+
 def sanitized(html: str, images: Mapping[str, tuple[str, bytes]], limits: Limits) -> str:
     """Clean HTML. `images`: Content-ID → (type, bytes) for `cid:` sources; other images only by https or data:."""
-    left = limits.images_bytes
+    before = _images.set(_Images(images, limits))
+    try:
+        return _CLEANER.clean(html)
+    finally:
+        _images.reset(before)
 
-    def keep(tag: str, name: str, value: str) -> str | None:
-        nonlocal left
-        if name == "style":
-            return None if _ASKS_A_HOST.search(value) else value
-        if name == "src":
-            source = value.strip()
-            if source[:4].lower() == "cid:":
-                kind, content = images.get(source[4:].strip("<>"), ("", b""))
-                if kind not in RASTER or len(content) > min(limits.image_bytes, left):
-                    return None
-                left -= len(content)
-                return f"data:{kind};base64,{b64encode(content).decode('ascii')}"
-            return source if source[:8].lower() == "https://" or _DATA_IMAGE.match(source) else None
-        # Only images may come from the mail itself; a link to data: is a page of the sender's.
-        return None if value.strip().lower().startswith(("data:", "cid:")) else value
 
-    return nh3.clean(
-        html,
-        tags=set(_TAGS),
-        clean_content_tags={"script", "style", "title", "noscript", "template"},
-        attributes=_ATTRIBUTES,
-        attribute_filter=keep,
-        url_schemes={"https", "http", "mailto", "tel", "cid", "data"},
-        url_relative="deny",
-        filter_style_properties=_STYLES,
-        link_rel="noopener noreferrer nofollow",
-    )
+def _keep(tag: str, name: str, value: str) -> str | None:
+    if name == "style":
+        return None if _ASKS_A_HOST.search(value) else value
+    if name == "src":
+        source = value.strip()
+        if source[:4].lower() == "cid:":
+            return _images.get().embedded(source[4:].strip("<>"))
+        return source if source[:8].lower() == "https://" or _DATA_IMAGE.match(source) else None
+    # Only images may come from the mail itself; a link to data: is a page of the sender's.
+    return None if value.strip().lower().startswith(("data:", "cid:")) else value
+
+
+# Made once: its tables take longer to build than an ordinary mail to clean.
+_CLEANER = nh3.Cleaner(
+    tags=set(_TAGS),
+    clean_content_tags={"script", "style", "title", "noscript", "template"},
+    attributes=_ATTRIBUTES,
+    attribute_filter=_keep,
+    url_schemes={"https", "http", "mailto", "tel", "cid", "data"},
+    url_relative="deny",
+    filter_style_properties=_STYLES,
+    link_rel="noopener noreferrer nofollow",
+)

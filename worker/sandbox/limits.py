@@ -20,7 +20,7 @@ class ChildLimits:
     #: Processor time of a whole life in seconds (RLIMIT_CPU), should the parent hang; retired at half of it.
     cpu: int = 600
     #: Mails after which a child is retired.
-    mails: int = 2000
+    mails: int = 20_000
     #: Resident bytes above which a child is retired after its answer.
     grown: int = 400 * MIB
     #: The longest JSON head of an answer in bytes; the parent decodes it on its event loop.

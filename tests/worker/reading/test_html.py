@@ -142,3 +142,22 @@ def test_a_tag_with_too_many_attributes_loses_them() -> None:
 def test_ordinary_markup_is_left_as_it_is() -> None:
     html = "<table>" + "<tr><td class='x' style=\"a>b\">cell</td></tr>" * 2000 + "</table>"
     assert tamed(html) == html
+
+
+@pytest.mark.parametrize("hiding", ["", " hidden", " style='display:none'", " style='display&#58;none'"])
+@pytest.mark.parametrize("asked_first", [False, True])
+def test_what_is_hidden_is_neither_read_nor_shown_whichever_is_asked_for_first(
+    hiding: str, *, asked_first: bool
+) -> None:
+    document = Document(f"<p>Seen <b{hiding}>secret</b></p>", Limits())
+    words = ["Seen"] if hiding else ["Seen", "secret"]
+    if asked_first:
+        assert document.text.split() == words
+    assert ("secret" in document.sanitized({})) == (not hiding)
+    assert document.text.split() == words
+
+
+def test_more_nodes_than_are_walked_are_noticed_before_the_text_is_asked_for() -> None:
+    page = "<b>x</b>" * 50
+    assert not Document(page, Limits()).truncated
+    assert Document(page, Limits(html_nodes=20)).truncated

@@ -81,6 +81,18 @@ def test_fields_are_found_in_a_spreadsheet_that_calls_itself_octet_stream() -> N
     assert (reading.fields["invoice_number"], reading.fields["total"]["amount"]) == ("INV-88", "1250.00")
 
 
+def test_a_spreadsheet_is_read_up_to_its_limit_of_cells_and_no_further() -> None:
+    book = Workbook()
+    for n in range(10):
+        book.active.append([f"Row {n}", *range(60)])
+    book.active.append(["Claim number", "CL-4711"])
+    out = BytesIO()
+    book.save(out)
+    mail = with_file("a.xlsx", XLSX, out.getvalue())
+    assert read(mail, limit=Limits(sheet_cells=612)).fields == {"claim_number": "CL-4711"}
+    assert read(mail, limit=Limits(sheet_cells=611)).fields == {}
+
+
 def test_fields_are_found_in_csv_by_their_columns() -> None:
     reading = read(with_file("a.csv", "text/csv", b"Policy number;Premium\r\nCS-777;80,00 EUR\r\n"))
     assert (reading.fields["policy_number"], reading.fields["premium"]["amount"]) == ("CS-777", "80.00")
