@@ -1,6 +1,5 @@
 """`run.py erase`: all that came from an address, or single items, goes for ever; says what was found and stays."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -51,7 +50,7 @@ async def erase(
         await keepsake.settle()
         found = await _found(redis, mailstore, wanted)
         _tell(found, say)
-        if not found.sent or not (sure or await _agreed(len(found.sent), ask)):
+        if not found.sent or not (sure or _agreed(len(found.sent), ask)):
             return False
         for start in range(0, len(found.sent), BATCH):
             batch = [trace.id for trace in found.sent[start : start + BATCH]]
@@ -97,8 +96,8 @@ def _tell(found: Traces, say: Callable[[str], object]) -> None:
             say(f"  {trace.id}  {trace.reference}  {trace.created}")
 
 
-async def _agreed(count: int, ask: Callable[[str], str] | None) -> bool:
+def _agreed(count: int, ask: Callable[[str], str] | None) -> bool:
     if ask is None and not sys.stdin.isatty():
         raise InvalidChangeError("nobody can be asked here: say --yes")
-    answer = await asyncio.to_thread(ask or input, f"Erase {count} for ever? Type yes: ")
+    answer = (ask or input)(f"Erase {count} for ever? Type yes: ")  # nothing else runs here, and Ctrl-C ends it at once
     return answer.strip().lower() == "yes"

@@ -18,6 +18,7 @@ from worker.watch import Watch, watches
 from workitems.errors import InvalidChangeError, LeaseLostError, StoreUnavailableError
 from workitems.imports import Imports
 from workitems.intake import Intake
+from workitems.keepsake import Keepsake
 from workitems.lease import Lease
 from workitems.mailbox import Mailbox
 from workitems.mailstore import MailStore
@@ -43,7 +44,8 @@ async def import_mail(
         parts.callback(mailstore.close)
         box = settings.mailboxes[name]
         after = {name: box.when} if box.after != "leave" else {}
-        intake = Intake(redis, mailstore, most=settings.intake.most, after=after)
+        settle = Keepsake(redis, mailstore, history=settings.stream.history).settle
+        intake = Intake(redis, mailstore, most=settings.intake.most, after=after, settle=settle)
         parts.enter_context(_interrupted(stop))
         await parts.enter_async_context(_alone(redis, name, settings.worker.lease, stop))
         importers = [
