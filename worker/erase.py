@@ -11,13 +11,17 @@ from workitems.mailstore import MailStore
 from workitems.redis import Client, connect
 from workitems.rewriting import rewrite
 from workitems.settings import Settings
-from workitems.traces import Trace, Traces, by_address, by_ids
+from workitems.traces import Trace, Traces, are_compared, by_address, by_ids
 
 #: Seconds that Redis may take to rewrite its append-only file.
 REWRITE = 120.0
 
 #: Items that are removed before their events and files are.
 BATCH = 200
+
+NOT_COMPARED = """\
+Redis started anew, and no worker has compared it with the mail store since: mail that Redis lost is not found now, and
+comes back. See that a worker runs, and do this once more in a minute."""
 
 _ITEM = re.compile(r"wi_[a-z2-7]{26}")
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
@@ -37,7 +41,8 @@ async def erase(
     say: Callable[[str], object] = print,
     ask: Callable[[str], str] | None = None,
 ) -> bool:
-    """Erase the items that *wanted* (addresses and ids) leads to; False when there are none, or nobody agreed.
+    """Erase the items that *wanted* (addresses and ids) leads to; False when there are none, nobody agreed, or not
+    all could be found.
 
     *sure*: nobody is asked. Raises InvalidChangeError, StoreUnavailableError.
     """
@@ -48,8 +53,14 @@ async def erase(
     try:
         keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
         await keepsake.settle()
+        compared = await are_compared(redis)
         found = await _found(redis, mailstore, wanted)
         _tell(found, say)
+        unknown = [each for each in wanted if _ITEM.fullmatch(each) and each not in {trace.id for trace in found.sent}]
+        if unknown:
+            say(f"Not known: {', '.join(unknown)}.")
+        if not compared:
+            say(NOT_COMPARED)
         if not found.sent or not (sure or _agreed(len(found.sent), ask)):
             return False
         for start in range(0, len(found.sent), BATCH):
@@ -60,7 +71,7 @@ async def erase(
         say(f"Erased: {len(found.sent)}. Tombstones stay, so that nothing of it is read again.")
         say((await rewrite(redis, seconds=REWRITE)).told)
         say(BEYOND)
-        return True
+        return compared and not unknown
     finally:
         mailstore.close()
         await redis.aclose()
@@ -81,7 +92,7 @@ async def _found(redis: Client, mailstore: MailStore, wanted: Sequence[str]) -> 
         sent |= {trace.id: trace for trace in traces.sent}
         named |= {trace.id: trace for trace in traces.named}
     ids = [each for each in wanted if _ITEM.fullmatch(each)]
-    sent |= {trace.id: trace for trace in await by_ids(redis, ids)}
+    sent |= {trace.id: trace for trace in await by_ids(redis, mailstore, ids)}
     return Traces(list(sent.values()), [trace for trace in named.values() if trace.id not in sent])
 
 

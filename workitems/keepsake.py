@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import json
@@ -159,7 +160,8 @@ def _append(path: Path, lines: bytes) -> None:
     fresh = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, lines)
+        if os.write(descriptor, lines) < len(lines):  # the disk is full within them
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -75,6 +75,7 @@ class Removal:
         """Take away what the step left of *items*: their events, files, and entries that wait. Twice does no harm."""
         if not items:
             return
+        await self._remind(items)
         await feed.erase(self._redis, items)
         await self._withdraw(items)
         if self._bury is not None:
@@ -96,6 +97,16 @@ class Removal:
             with available():
                 await self._redis.zrem(keys.REMOVING, *items)
         return len(items)
+
+    async def _remind(self, items: Collection[str]) -> None:
+        """Redis may have come back with less since the step: what it has forgotten to be removed, it is told again."""
+        known = {tombstone["id"] for tombstone in await self._tombstones(items)}
+        why = "Redis came back without its removal"
+        forgotten: list[Json] = [
+            {"id": item_id, "at": _moment(time()), "who": "tubepost", "why": why}
+            for item_id in items if item_id not in known
+        ]  # fmt: skip
+        await self.again(forgotten)
 
     async def _message_keys(self, item_id: str) -> list[str]:
         """Under which Message-IDs the item and its thread are known."""

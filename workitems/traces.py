@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from workitems import identity, keys
 from workitems.errors import DecodeError, NotFoundError
 from workitems.mailstore import MailStore
-from workitems.redis import Client, available
+from workitems.redis import Client, available, run_id
 
 #: Items, and entries of the intake, that are looked at in one round trip.
 _BATCH = 200
@@ -52,16 +53,29 @@ async def by_address(redis: Client, mailstore: MailStore, address: str) -> Trace
     return found
 
 
-async def by_ids(redis: Client, items: Sequence[str]) -> list[Trace]:
-    """Those of *items* that there are, waiting ones included."""
+async def by_ids(redis: Client, mailstore: MailStore, items: Sequence[str]) -> list[Trace]:
+    """Those of *items* that there are: what waits is one, and what Redis lost and only the mail store holds."""
     traces = []
     for item_id, (machine, _, reference, _) in zip(items, await _records(redis, items), strict=True):
         with available():
             waits = await redis.exists(keys.attempts(item_id))
-        if machine is not None or waits:
+        if machine is not None or waits or await _is_stored(mailstore, item_id):
             created = str(_json(machine or b"{}").get("created_at", ""))
             traces.append(Trace(item_id, (reference or b"").decode(), created))
     return traces
+
+
+async def are_compared(redis: Client) -> bool:
+    """Whether Redis is known to have all that the mail store holds (worker/repairer.py): if not, some is not found."""
+    run = await run_id(redis)
+    with available():
+        return (await redis.get(keys.REPAIRED) or b"").decode() == run
+
+
+async def _is_stored(mailstore: MailStore, item_id: str) -> bool:
+    with suppress(NotFoundError, DecodeError):
+        return bool(await mailstore.sidecars(item_id))
+    return False
 
 
 def _pattern(address: str) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.program import PROJECT
-from worker.erase import erase
+from worker.erase import NOT_COMPARED, erase
 from worker.retrying import retry
 from workitems import feed, keys
 from workitems.errors import InvalidChangeError
@@ -18,7 +18,7 @@ from workitems.intake import Intake, Origin
 from workitems.item import MACHINE
 from workitems.keepsake import Keepsake
 from workitems.mailstore import MailStore
-from workitems.redis import Client
+from workitems.redis import Client, run_id
 from workitems.settings import Settings
 from workitems.store import Change, Store
 
@@ -46,7 +46,9 @@ class House:
         raw = f"Message-ID: <{n}@x>\r\nFrom: {sender}\r\nSubject: A claim\r\n\r\nHello.\r\n".encode()
         return (await self.intake.put(raw, Origin("claims", datetime(2026, 3, 1, tzinfo=UTC), "test", len(raw)))).id
 
-    async def erase(self, *wanted: str, answer: str = "yes", **how: Any) -> bool:
+    async def erase(self, *wanted: str, answer: str = "yes", compared: bool = True, **how: Any) -> bool:
+        if compared:
+            await self.redis.set(keys.REPAIRED, await run_id(self.redis))
         return await erase(
             self.settings, wanted, **{"sure": False, "say": self.said.append, "ask": lambda _: answer, **how}
         )
@@ -120,8 +122,30 @@ async def test_what_is_neither_an_address_nor_an_id_is_refused(house: House) -> 
     assert not await house.erase(IDS[0])
 
 
+async def test_what_redis_lost_and_the_mail_store_holds_is_erased_by_its_id(house: House) -> None:
+    lost = await house.put(ANN)
+    await house.redis.delete(keys.INTAKE, keys.attempts(lost))
+    assert await house.erase(lost)
+    assert await house.redis.exists(keys.gone(lost))
+    assert not list(house.settings.mail.rglob("*.eml"))
+    assert lost in (house.settings.mail / ".tubepost" / "gone").read_text()
+
+
+async def test_it_is_said_when_not_all_that_was_asked_for_could_be_found(house: House) -> None:
+    await house.item(0, from_email=ANN)
+    assert not await house.erase(IDS[0], IDS[1])
+    assert f"Not known: {IDS[1]}." in house.said
+    assert await house.there() == []
+    await house.redis.set(keys.REPAIRED, "the run before")
+    await house.item(2, from_email=ANN)
+    assert not await house.erase(ANN, compared=False)
+    assert NOT_COMPARED in house.said
+    assert await house.there() == []
+
+
 async def test_the_command_does_it(house: House, tmp_path: Path, redis_url: str) -> None:
     await house.item(0, from_email=ANN)
+    await house.redis.set(keys.REPAIRED, await run_id(house.redis))
     config = tmp_path / "tubepost.toml"
     config.write_text(f'data = "{tmp_path}"\n[redis]\nurl = "{redis_url}"\n', encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -132,6 +133,36 @@ async def test_an_item_that_came_back_with_an_older_redis_is_removed_again(house
     with pytest.raises(NotFoundError):
         await house.store.get(IDS[0])
     assert await house.redis.exists(keys.gone(IDS[0]))
+
+
+async def test_an_older_redis_in_the_midst_of_a_removal_does_not_keep_the_item(house: House) -> None:
+    await house.keepsake.settle()
+    await house.store.publish(IDS[0], "claims", machine())
+    before = await house.redis.dump(keys.item(IDS[0]))
+    assert await house.removal.remove(IDS[0], who="ann", why="asked for")
+    await house.redis.delete(keys.gone(IDS[0]), keys.REMOVING)
+    await house.redis.restore(keys.item(IDS[0]), 0, before)
+    await house.removal.finish([IDS[0]])
+    with pytest.raises(NotFoundError):
+        await house.store.get(IDS[0])
+    assert await house.redis.exists(keys.gone(IDS[0]))
+    assert IDS[0] in (house.mailstore.folder / ".tubepost" / "gone").read_text()
+
+
+async def test_a_tombstone_for_which_the_disk_has_no_room_left_is_not_taken_for_kept(house: House) -> None:
+    await house.keepsake.settle()
+    await house.keepsake.bury([{"id": IDS[0]}])
+    there = (house.mailstore.folder / ".tubepost" / "gone").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (there + 10, before[1]))
+    try:
+        with pytest.raises(StoreUnavailableError):
+            await house.keepsake.bury([{"id": IDS[1]}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    await house.keepsake.bury([{"id": IDS[2]}])
+    await house.keepsake.restore()
+    assert [await house.redis.exists(keys.gone(each)) for each in IDS[:3]] == [1, 0, 1]
 
 
 async def test_a_line_that_was_cut_off_hides_no_other(house: House) -> None:
