@@ -88,10 +88,11 @@ async def uids_of(answers: Iterable[Answer], first: int) -> list[int]:
     `n:*` means the last message too where all are below n (RFC 3501 §6.4.8). Pauses, since a million takes 0.3 s.
     """
     found: set[int] = set()
+    told = 0
     for answer in answers:
         line = answer[0]
-        if start := _SEARCH.match(line):
-            runs = _listed(line[start.end() :].partition(b"(")[0])  # (MODSEQ n) of RFC 7162
+        if begin := _SEARCH.match(line):
+            runs = _listed(line[begin.end() :].partition(b"(")[0])  # (MODSEQ n) of RFC 7162
         elif _ESEARCH.match(line):
             runs = _all_of(line)
         else:
@@ -100,13 +101,16 @@ async def uids_of(answers: Iterable[Answer], first: int) -> list[int]:
         for low, high in runs:
             if not 1 <= low <= high <= LARGEST_NUMBER:
                 raise ProtocolError(f"the server's SEARCH answer holds a UID outside 1 to {LARGEST_NUMBER}")
-            read += high - low + 1
-            if len(found) + read > MOST_UIDS_TOLD:
+            told += high - low + 1  # the same ones told again too: they take as long
+            if told > MOST_UIDS_TOLD:
                 raise ProtocolError(f"the server's SEARCH answer holds more than {MOST_UIDS_TOLD:,} UIDs")
-            found.update(range(max(low, first), high + 1))
-            if read >= UIDS_AT_ONCE:
-                read = 0
-                await asyncio.sleep(0)
+            for start in range(low, high + 1, UIDS_AT_ONCE):
+                end = min(start + UIDS_AT_ONCE, high + 1)
+                found.update(range(max(start, first), end))
+                read += end - start
+                if read >= UIDS_AT_ONCE:
+                    read = 0
+                    await asyncio.sleep(0)
     return sorted(found)
 
 

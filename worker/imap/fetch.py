@@ -19,6 +19,9 @@ MOST_IN_BATCH = 50
 #: Bytes of answers, literals aside, read between two looks at the rest of the world: 1 ms, of a hostile server 10.
 READ_AT_ONCE = 16 << 10
 
+#: Values and brackets of one answer, at most: reading them takes 10 ms, in which no other mailbox is served.
+MOST_VALUES = 5_000
+
 #: Response codes (RFC 5530) of a refusal that is about no single message: none is given now, and all are later.
 NONE_NOW = frozenset({"THROTTLED", "OVERQUOTA", "LIMIT", "INUSE"})
 
@@ -129,6 +132,10 @@ def internaldate(raw: bytes) -> datetime | None:
         return None
 
 
+#: The items that are ever asked for; a server may tell others without end.
+_KNOWN = frozenset({b"UID", b"RFC822.SIZE", b"INTERNALDATE", b"FLAGS"})
+_SECTIONS = (b"BODY[]", b"BODY[HEADER]")
+
 _FETCH = re.compile(rb"\d{1,10} FETCH \(", re.IGNORECASE)
 
 #: A bracket, a quoted string, or an atom; `BODY[HEADER.FIELDS (TO)]<0>` is one atom. Each alternative is linear.
@@ -149,10 +156,12 @@ def _items(answer: Answer) -> dict[bytes, Value]:
     name: bytes | None = None
     group: list[bytes | None] = []
     depth = 1
-    for bracket, value in _tokens(answer, start.end()):
+    for count, (bracket, value) in enumerate(_tokens(answer, start.end())):
+        if count > MOST_VALUES:
+            raise ProtocolError(f"the server's FETCH answer holds more than {MOST_VALUES:,} values")
         depth += {b"(": 1, b")": -1}.get(bracket, 0)
         if depth == 0:
-            return items
+            return {name: value for name, value in items.items() if name in _KNOWN or name.startswith(_SECTIONS)}
         if depth > 1 or bracket == b")":
             if bracket == b"(" and depth == 2:
                 group = []

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -41,10 +42,10 @@ def test_a_body_comes_as_literal_as_quoted_string_or_as_nil() -> None:
 
 def test_a_section_may_be_partial_and_hold_brackets() -> None:
     items = one(
-        b"1 FETCH (UID 9 BODY[HEADER.FIELDS (TO CC)] NIL BODY[HEADER]<0> {2}", b"hi", b" X (A (B {1}", b")", b")))"
+        b"1 FETCH (UID 9 BODY[HEADER.FIELDS (TO CC)] NIL BODY[HEADER]<0> {2}", b"hi", b" FLAGS (A (B {1}", b")", b")))"
     )
     assert body(items, b"BODY[HEADER]") == b"hi"
-    assert items[b"X"] == [b"A", b"B", b")"]
+    assert items[b"FLAGS"] == [b"A", b"B", b")"]
 
 
 def test_answers_of_other_clients_doings_are_left_out_or_merged() -> None:
@@ -125,3 +126,17 @@ def test_batches_are_bounded_by_count_and_by_bytes_and_a_large_message_comes_alo
     cut = list(batches(Summary(uid, size, None, frozenset()) for uid, size in enumerate(sizes, 1)))
     assert [len(batch) for batch in cut] == [50, 50, 20, 1, 1, 1, 1]
     assert [message.uid for batch in cut for message in batch] == list(range(1, 125))
+
+
+def test_an_answer_of_many_values_ends_the_belief_in_it_before_it_holds_up_all_other_mailboxes() -> None:
+    line = b"a b " * 10_000
+    flood = [b"1 FETCH (UID 1 " + line + b"{0}", *(b"", line + b"{0}") * 50, b"", b"FLAGS ())"]
+    began = time.process_time()
+    with pytest.raises(ProtocolError, match="more than 5,000 values"):
+        items_by_uid([tuple(flood)])
+    assert time.process_time() - began < 2  # it was 15 s
+
+
+def test_items_that_nobody_asked_for_are_not_kept() -> None:
+    answers = [(b"1 FETCH (UID 1 X%d 1 X-GM-LABELS (a b) BODY[TEXT] {1}" % n, b"x", b")") for n in range(100)]
+    assert items_by_uid([*answers, (b"1 FETCH (FLAGS (\\Seen) UID 1)",)]) == {1: {b"UID": b"1", b"FLAGS": [b"\\Seen"]}}

@@ -1,0 +1,28 @@
+"""SEARCH and ESEARCH answers of servers that mean no good."""
+
+import asyncio
+
+import pytest
+
+from worker.imap.answers import UIDS_AT_ONCE, uids_of
+from worker.imap.errors import ProtocolError
+
+
+async def test_one_run_of_very_many_uids_leaves_others_their_turn() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(count())
+    assert await uids_of([(b"ESEARCH UID ALL 1:200000",)], 1) == list(range(1, 200_001))
+    other.cancel()
+    assert turns >= 200_000 / UIDS_AT_ONCE
+
+
+async def test_uids_that_are_told_again_and_again_are_not_read_without_end() -> None:
+    with pytest.raises(ProtocolError, match="more than 5,000,000 UIDs"):
+        await uids_of([(b"ESEARCH UID ALL " + b",".join([b"1:10000"] * 100_000),)], 1)
