@@ -6,7 +6,7 @@ import pytest
 
 from workitems.configuration import load
 from workitems.errors import SettingsError
-from workitems.settings import Settings
+from workitems.settings import Settings, SourceSettings
 
 SECRET = "hunter2-is-secret"
 
@@ -108,3 +108,16 @@ def test_a_wrong_source_is_told_what_is_accepted(text: str, said: str) -> None:
         source(text)
     assert said in str(error.value)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["mailgun", "sendgrid", "postmark"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_secret_proves_nothing_and_is_an_error(kind: str, empty: str, tmp_path: Path) -> None:
+    """A variable that is not set leaves one, and then anybody could sign."""
+    source = SourceSettings.model_validate({"kind": kind, "mailbox": "claims", "secret": empty})
+    with pytest.raises(SettingsError, match="secret: is set and empty"):
+        source.password()
+    (tmp_path / "secret").write_text(empty + "\n")
+    source = SourceSettings.model_validate({"kind": kind, "mailbox": "claims", "secret_file": tmp_path / "secret"})
+    with pytest.raises(SettingsError, match="is empty"):
+        source.password()

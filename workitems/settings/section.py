@@ -47,11 +47,13 @@ class Section(BaseModel):
 def read_secret(value: SecretStr | None, file: Path | None, name: str) -> str:
     """A secret given directly or by a file. SettingsError names *name* and the file when it cannot be read."""
     if value is not None:
+        if not value.get_secret_value().strip():  # as an unset variable of a shell leaves it
+            raise SettingsError(f"{name.removesuffix('_file')}: is set and empty, which anybody could guess")
         return value.get_secret_value()
     if file is None:
         raise SettingsError(f"{name}: not set; give the secret or the file that holds it")
     secret = text_of(file, name).rstrip("\r\n")
-    if not secret:
+    if not secret.strip():
         raise SettingsError(f"{name}: {file} is empty")
     return secret
 
