@@ -183,7 +183,7 @@ class Reader:
     async def _read_carefully(self, waiting: Waiting) -> None:
         before = await self._served(lambda: self._intake.tries(waiting.id))
         attempt = before + 1
-        await self._served(lambda: self._intake.count(waiting.id, attempt))
+        await self._served(lambda: self._intake.count(waiting, attempt))
         try:
             await self._publish(waiting, await self._tried(waiting, attempt))
         except ReadFailedError as error:
@@ -192,7 +192,7 @@ class Reader:
         except asyncio.CancelledError:  # we are asked to stop: no fault of the mail's
             with contextlib.suppress(StoreUnavailableError, TimeoutError):
                 async with asyncio.timeout(UNCOUNT):
-                    await self._intake.count(waiting.id, before)
+                    await self._intake.count(waiting, before)
             raise
         except Exception:
             log.exception("a mail could not be processed", item=waiting.id, attempt=attempt)

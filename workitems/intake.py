@@ -5,6 +5,7 @@ Both doors (the poller and the intake endpoint) call `Intake.put`; readers take 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,22 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from workitems import failpoint, identity, keys
-from workitems.errors import IntakeFullError, LeaseLostError, StoreUnavailableError, TubepostError
+from workitems.errors import (
+    DecodeError,
+    IntakeFullError,
+    LeaseLostError,
+    NotFoundError,
+    StoreUnavailableError,
+    TubepostError,
+)
 from workitems.event import dumps
 from workitems.mailstore import MailStore, Sidecar
+from workitems.quarantine import retry
 from workitems.redis import Argument, Client, Script, available
 
 _put = Script("feed.lua", "put.lua")
+_hold = Script("feed.lua", "hold.lua")
+_count = Script("feed.lua", "count.lua")
 
 #: Stored mails that are compared with Redis in one round trip.
 _COMPARED = 200
@@ -241,35 +252,32 @@ class Intake:
         return bool(found)
 
     async def hold(self, consumer: str, entries: Sequence[str]) -> None:
-        """Say that *entries* are being worked on, so that nobody takes them for abandoned."""
+        """Say that *entries* are being worked on, so that nobody takes them for abandoned; of those still ours."""
         if not entries:
             return
-        with available():
-            try:
-                await self._redis.xclaim(
-                    keys.INTAKE, keys.READERS, consumer, min_idle_time=0, message_ids=list(entries), justid=True
-                )
-            except ResponseError as error:
-                if "NOGROUP" not in str(error):
-                    raise
+        try:
+            await _hold(self._redis, keys.FEED, [consumer, *entries])
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
 
     async def tries(self, item_id: str) -> int:
         """How many tries to read a mail were counted."""
         with available():
             return int(await self._redis.hget(keys.attempts(item_id), "n") or 0)
 
-    async def count(self, item_id: str, tries: int) -> None:
+    async def count(self, waiting: Waiting, tries: int) -> None:
         """Say how many tries it has had, before the next is made: one that ends this process must have been counted.
 
-        Set and not added to: where an answer was lost the step is done again, and that is no further try.
+        Set and not added to: where an answer was lost the step is done again, and that is no further try. Nothing is
+        said of a mail that another has finished.
         """
-        with available():
-            await self._redis.hset(keys.attempts(item_id), "n", tries)
+        await _count(self._redis, keys.FEED, [waiting.id, waiting.entry, tries])
 
     async def repair(self, *, older_than: float = 0.0) -> AsyncIterator[int]:
         """Put stored mail again that neither waits, nor was read, nor was removed; yields how many, folder by folder.
 
-        Files of what was removed are taken away.
+        Files of what was removed are taken away, and mail whose reading a power cut took is read again.
         After a crash between store and put (then only mail stored *older_than* seconds ago, since a put may be under
         way), or when Redis came back with less than it had.
         """
@@ -285,7 +293,15 @@ class Intake:
                         await self._store.remove(sidecar.id)
                     count += outcome != "gone"
                 left = left[len(outcomes) :]
-            yield count
+            yield count + await self._read_again(await self._store.unread(shard, older_than=older_than))
+
+    async def _read_again(self, item_ids: Sequence[str]) -> int:
+        """Have the mail of those items read again whose reading a power cut took; how many those were."""
+        count = 0
+        for item_id in item_ids:
+            with suppress(NotFoundError, DecodeError):  # without an item it waits already, or is broken
+                count += await retry(self._redis, self._store, item_id, most=self._most)
+        return count
 
     async def _unknown(self, sidecars: list[Sidecar]) -> list[Sidecar]:
         with available():

@@ -43,6 +43,9 @@ THREADS = 4
 #: Mails that are written, and that are fetched, in one go.
 MOST_WRITTEN, MOST_FETCHED = 64, 32
 
+#: The end of a reading, which nothing in it holds.
+_WHOLE = b"\n"
+
 _ITEM_ID = re.compile(r"wi_[a-z2-7]{26}")
 
 #: Seconds after which a temporary file is what a process left that was killed while it wrote.
@@ -152,13 +155,21 @@ class MailStore:
         return await self._off_loop(lambda: _ordered(self._of(item_id)))
 
     async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
-        """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1."""
+        """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1.
+
+        All of it can be cut out again, so a reading alone does not wait for the disk: after a power cut `unread` knows
+        whose is missing. Attachments, of which nobody could see that they were cut off, survive one.
+        """
         folder = self._of(item_id)
         files = [(folder / f"attachment-{n}", content) for n, content in enumerate(attachments, 1)]
-        await self._write_soon([*files, (folder / "reading.json", dumps(reading).encode())])
+        await self._write_soon([*files, (folder / "reading.json", dumps(reading).encode() + _WHOLE)])
+
+    async def unread(self, shard: Path, *, older_than: float = 0.0) -> list[str]:
+        """Ids of the mails in one folder of `shards` that have no whole reading; as `stored` else."""
+        return await self._off_loop(lambda: list(_unread(shard, time.time() - older_than)))
 
     async def get_reading(self, item_id: str) -> dict[str, Any]:
-        """Raises NotFoundError when the mail was not read yet or never came by mail."""
+        """Raises NotFoundError when the mail was not read yet, its reading was lost, or it never came by mail."""
         return await self._off_loop(_read_json, self._of(item_id) / "reading.json")
 
     async def raw(self, item_id: str) -> Path:
@@ -222,11 +233,21 @@ class MailStore:
         return await self._off_loop(self._write_all, groups)
 
     def _write_all(self, groups: Sequence[list[File]]) -> list[Exception | None]:
-        """Write the files of several at once; when that fails each for itself, since one alone may not fit."""
-        with suppress(OSError):
-            durable.write(self.folder, [file for group in groups for file in group])
-            return [None] * len(groups)
-        return [_tried(_writing()(durable.write), self.folder, group) for group in groups]
+        """Write several readings, attachments together; when that fails each for itself: one alone may not fit."""
+        large = [file for group in groups if len(group) > 1 for file in group]
+        try:
+            if large:
+                durable.write(self.folder, large)
+        except OSError:
+            large = []
+        return [None if large and len(group) > 1 else _tried(self._write, group) for group in groups]
+
+    @_writing()
+    def _write(self, files: list[File]) -> None:
+        if len(files) > 1:
+            durable.write(self.folder, files)
+        else:
+            durable.replace(*files[0])
 
     async def _get_together(self, item_ids: Sequence[str]) -> list[list[Stored] | Exception]:
         return await self._off_loop(lambda: [_tried(self._get, item_id) for item_id in item_ids])
@@ -324,8 +345,23 @@ def _unless_gone(_work: object, _path: str, error: tuple[type[BaseException], Ba
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_bytes())
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:  # cut off by a power cut; the repair has it read again
+        raise FileNotFoundError from error
     return found
+
+
+def _is_read(path: Path) -> bool:
+    """Whether there is a whole reading: only its end tells; one of an older program has none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read() != _WHOLE:
+                _read_json(path)
+    except OSError:
+        return False
+    return True
 
 
 def _existing(path: Path) -> Path:
@@ -354,6 +390,15 @@ def _sidecars(shard: Path, before: float) -> Iterator[Sidecar]:
                 continue
             except DecodeError:
                 log.warning("a sidecar cannot be understood", item=folder.name, file=path.name)
+
+
+def _unread(shard: Path, before: float) -> Iterator[str]:
+    """Ids of mails stored by *before* (seconds since 1970) that have no whole reading."""
+    for folder in sorted(shard.iterdir()):
+        raws = [path for path in _names(folder) if path.suffix == ".eml"]
+        with suppress(FileNotFoundError):  # removed in between
+            if raws and min(path.stat().st_mtime for path in raws) <= before and not _is_read(folder / "reading.json"):
+                yield folder.name
 
 
 def _names(folder: Path) -> list[Path]:

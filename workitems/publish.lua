@@ -22,18 +22,35 @@ local function publish(ARGV)
     redis.call('HSET', key, 'places', before == '' and places or string.sub(before .. '\n' .. places, 1, 8000))
   end
 
+  local function unread(waiting)
+    -- Versions that came since ours were looked at: each has an entry of its own.
+    local left = {}
+    for raw in string.gmatch(raws ~= '' and waiting or '', '[^,]+') do
+      if not string.find(',' .. raws .. ',', ',' .. raw .. ',', 1, true) then left[#left + 1] = raw end
+    end
+    return table.concat(left, ',')
+  end
+
   local function acknowledge()
     if entry == '' then return end
-    local places = redis.call('HMGET', P .. 'attempts:' .. id, 'places', 'after')
-    if places[1] and redis.call('EXISTS', key) == 1 then
-      lies(places[1])
-      for place in string.gmatch(places[2] and places[1] or '', '[^\n]+') do
+    local attempts = P .. 'attempts:' .. id
+    local found = redis.call('HMGET', attempts, 'places', 'after', 'raws')
+    local there = redis.call('EXISTS', key) == 1
+    if found[1] and there then
+      lies(found[1])
+      for place in string.gmatch(found[2] and found[1] or '', '[^\n]+') do
         redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
       end
     end
     redis.call('XACK', P .. 'intake', 'readers', entry)
     redis.call('XDEL', P .. 'intake', entry)
-    redis.call('DEL', P .. 'attempts:' .. id)
+    local left = there and unread(found[3]) or ''
+    if left == '' then
+      redis.call('DEL', attempts)
+    else
+      redis.call('HDEL', attempts, 'n', 'places', 'after')
+      redis.call('HSET', attempts, 'raws', left)
+    end
   end
 
   local function quarantine()

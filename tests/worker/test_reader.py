@@ -19,7 +19,7 @@ from worker.sandbox.pool import READ_MAIL, Sandbox
 from workitems import durable, keys
 from workitems.errors import StoreUnavailableError
 from workitems.identity import fingerprint
-from workitems.intake import Intake, Origin
+from workitems.intake import Intake, Origin, Waiting
 from workitems.item import MACHINE
 from workitems.mailstore import MailStore, Stored
 from workitems.redis import Client
@@ -199,8 +199,8 @@ async def test_a_first_try_is_not_counted_and_three_counted_ones_follow(
     item = await room.put(letter(1, headers="X-Poison: crash\r\n"))
     count, counts = room.intake.count, list[int]()
 
-    async def counted(item_id: str, tries: int) -> None:
-        await count(item_id, tries)
+    async def counted(waiting: Waiting, tries: int) -> None:
+        await count(waiting, tries)
         counts.append(tries)
 
     monkeypatch.setattr(room.intake, "count", counted)
@@ -219,8 +219,8 @@ async def test_a_try_that_redis_counted_without_an_answer_is_one_try(
     await room.intake.take(room.blocking, "one", count=1, seconds=1)  # left unfinished: it will be read carefully
     count, asked = room.intake.count, list[int]()
 
-    async def unanswered(item_id: str, tries: int) -> None:
-        await count(item_id, tries)
+    async def unanswered(waiting: Waiting, tries: int) -> None:
+        await count(waiting, tries)
         asked.append(tries)
         if len(asked) <= 3:
             raise StoreUnavailableError("Redis cannot serve: TimeoutError")

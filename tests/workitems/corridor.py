@@ -23,6 +23,7 @@ async def read_all(redis: Client, intake: Intake, mailstore: MailStore) -> None:
     while found := await intake.take(redis, "reader", count=10, seconds=0.01):
         for waiting in found:
             raws = [stored.sidecar.raw for stored in await mailstore.get(waiting.id)]
+            await mailstore.put_reading(waiting.id, {}, [])
             store = Store(redis, history=100)
             await store.publish(waiting.id, waiting.mailbox, machine(str(raws)), raws=raws, entry=waiting.entry)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.workitems.corridor import ID, RAW
 from tests.workitems.samples import machine, mail, origin
-from workitems import keys
+from workitems import identity, keys
 from workitems.errors import StoreUnavailableError
 from workitems.intake import Intake
 from workitems.mailstore import MailStore
@@ -90,11 +90,65 @@ async def test_an_entry_that_was_finished_is_neither_held_nor_taken_over(
     assert await intake.unfinished("one") == []
 
 
+async def test_what_another_took_over_is_not_taken_back(intake: Intake, redis: Client) -> None:
+    await intake.put(RAW, origin(RAW))
+    await intake.open()
+    (waiting,) = await intake.take(redis, "late", count=1, seconds=0.1)
+    assert await intake.abandoned("two", idle=0) == [waiting]
+    await intake.hold("late", [waiting.entry])
+    assert await intake.holds("two", waiting.entry)
+    assert not await intake.holds("late", waiting.entry)
+
+
 async def test_tries_are_counted_and_taken_back(intake: Intake, redis: Client) -> None:
     await intake.put(RAW, origin(RAW))
+    await intake.open()
+    (waiting,) = await intake.take(redis, "one", count=1, seconds=0.1)
+    assert waiting.size == len(RAW)
     assert await intake.tries(ID) == 0
-    await intake.count(ID, 1)
-    await intake.count(ID, 1)
+    await intake.count(waiting, 1)
+    await intake.count(waiting, 1)
     assert await intake.tries(ID) == 1
-    await intake.count(ID, 0)
+    await intake.count(waiting, 0)
     assert await intake.tries(ID) == 0
+
+
+async def test_a_try_at_what_another_has_finished_leaves_nothing_behind(intake: Intake, redis: Client) -> None:
+    await intake.put(RAW, origin(RAW))
+    await intake.open()
+    (waiting,) = await intake.take(redis, "one", count=1, seconds=0.1)
+    store = Store(redis, history=100)
+    await store.publish(ID, "claims", machine(), raws=["a"], entry=waiting.entry)
+    await redis.delete(keys.attempts(ID))
+    await intake.count(waiting, 1)
+    assert not await store.is_waiting(ID)
+
+
+async def test_while_another_version_of_a_mail_waits_it_is_said_to_wait(intake: Intake, redis: Client) -> None:
+    first = await intake.put(RAW, origin(RAW, uidvalidity=7, uid=1))
+    await intake.open()
+    (waiting,) = await intake.take(redis, "one", count=1, seconds=0.1)
+    await intake.count(waiting, 2)
+    other = mail(body="came while the first was read")
+    await intake.put(other, origin(other, uidvalidity=7, uid=2))
+    store, raws = Store(redis, history=100), [identity.fingerprint(raw) for raw in (RAW, other)]
+
+    await store.publish(first.id, "claims", machine("first"), raws=raws[:1], entry=waiting.entry)
+
+    assert await store.is_waiting(ID)
+    assert await redis.hgetall(keys.attempts(ID)) == {b"raws": raws[1].encode()}
+    assert (await intake.put(other, origin(other, uidvalidity=7, uid=2))).outcome == "duplicate"
+    (waiting,) = await intake.take(redis, "one", count=1, seconds=0.1)
+    await store.publish(ID, "claims", machine("both"), raws=raws, entry=waiting.entry)
+    assert not await store.is_waiting(ID)
+
+
+async def test_a_mail_that_the_store_has_lost_waits_no_longer_once_it_is_published(
+    intake: Intake, redis: Client
+) -> None:
+    await intake.put(RAW, origin(RAW))
+    await intake.open()
+    (waiting,) = await intake.take(redis, "one", count=1, seconds=0.1)
+    store = Store(redis, history=100)
+    await store.publish(ID, "claims", machine(), entry=waiting.entry)
+    assert not await store.is_waiting(ID)

@@ -104,3 +104,21 @@ async def test_a_full_intake_stops_a_repair_and_it_goes_on_later(redis: Client, 
     await read_all(redis, narrow, mailstore)
     assert await redis.zcard(keys.items()) == 6
     assert await lost(narrow) == 0
+
+
+async def test_mail_whose_reading_a_power_cut_took_is_read_again(
+    intake: Intake, redis: Client, mailstore: MailStore, tmp_path: Path
+) -> None:
+    ids = [(await intake.put(raw, origin(raw))).id for raw in (mail(f"<{n}>") for n in range(3))]
+    await read_all(redis, intake, mailstore)
+    assert await lost(intake) == 0
+    for item_id in ids[:2]:
+        (tmp_path / "mail" / item_id[3:5] / item_id / "reading.json").write_bytes(b'{"text":"cut o')
+    await redis.set(keys.gone(ids[1]), "1")
+    assert await lost(intake, older_than=60) == 0, "it may just be on its way"
+    assert await lost(intake) == 1
+    assert await waiting_ids(redis) == ids[:1]
+    assert await lost(intake) == 0, "it waits already"
+    await read_all(redis, intake, mailstore)
+    assert await mailstore.get_reading(ids[0]) == {}
+    assert await lost(intake) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.workitems.samples import IDS, mail
+from workitems import durable
 from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
 from workitems.identity import fingerprint
 from workitems.mailstore import THREADS, MailStore, Sidecar
@@ -139,6 +140,61 @@ async def test_everything_is_synced_before_it_is_named_and_named_before_it_is_to
     assert steps[2:4] == ["sync json.part", "rename attachment-1"]
     assert steps[-2:] == ["rename json", f"sync {folder}"]
     assert len([step for step in steps if step.startswith("sync")]) == 4
+    steps.clear()
+    await mailstore.put_reading(folder, {"text": "Hello"}, [])
+    assert steps == ["rename json"], "it can be made again, so nobody waits for the disk"
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"text":"cut o', b'{"text":{}'])
+async def test_a_reading_that_a_power_cut_took_is_none_and_its_mail_is_unread(
+    mailstore: MailStore, tmp_path: Path, left: bytes | None
+) -> None:
+    (shard,) = {IDS[0][3:5]}
+    for item_id in IDS[:2]:
+        await mailstore.put(sidecar(item_id=item_id), RAW)
+        await mailstore.put_reading(item_id, {"text": "Hello", "fields": {}}, [])
+    assert [await mailstore.unread(each) for each in await mailstore.shards()] == [[]] * len(await mailstore.shards())
+    path = tmp_path / "mail" / shard / IDS[0] / "reading.json"
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(left)
+    with pytest.raises(NotFoundError):
+        await mailstore.get_reading(IDS[0])
+    found = [item_id for each in await mailstore.shards() for item_id in await mailstore.unread(each)]
+    assert found == [IDS[0]]
+    assert [await mailstore.unread(each, older_than=60) for each in await mailstore.shards()] == [
+        [] for _ in await mailstore.shards()
+    ]
+
+
+async def test_a_reading_of_an_older_program_is_whole_too(mailstore: MailStore, tmp_path: Path) -> None:
+    await mailstore.put(sidecar(), RAW)
+    (tmp_path / "mail" / IDS[0][3:5] / IDS[0] / "reading.json").write_bytes(b'{"text":"Hello"}')
+    assert [await mailstore.unread(each) for each in await mailstore.shards()] == [[]]
+    assert await mailstore.get_reading(IDS[0]) == {"text": "Hello"}
+
+
+async def test_many_readings_at_once_are_each_their_own_and_one_that_does_not_fit_fails_alone(
+    mailstore: MailStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = durable.write
+
+    def small(place: Path, written: list[tuple[Path, bytes]]) -> None:
+        if any(len(content) > 100 for _, content in written):
+            raise OSError(28, "No space left on device")
+        real(place, written)
+
+    monkeypatch.setattr(durable, "write", small)
+    contents = [[], [b"1"], [b"x" * 200], [b"2", b"3"]]
+    await mailstore.put_reading(IDS[4], {}, [])
+    found = await asyncio.gather(
+        *(mailstore.put_reading(item_id, {"id": item_id}, each) for item_id, each in zip(IDS, contents, strict=False)),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in found] == [type(None), type(None), StoreUnavailableError, type(None)]
+    assert (await mailstore.get_reading(IDS[3]))["id"] == IDS[3]
+    assert (await mailstore.attachment(IDS[3], 2)).read_bytes() == b"3"
 
 
 FULL_DISK = """
