@@ -52,6 +52,7 @@ class Keepsake:
         self._mailstore = mailstore
         self._folder = mailstore.folder / ".tubepost"
         self._settling = asyncio.Lock()
+        self._reserving = asyncio.Lock()
         self._settled = False
         #: Removes items so that they stay removed.
         self.removal = Removal(redis, mailstore, history=history, bury=self.bury)
@@ -81,8 +82,12 @@ class Keepsake:
     async def reserve(self, number: int) -> None:
         """Returns when *number* may stand in a reference: it will not be given again, whatever happens to Redis."""
         await self._ready()
-        before, bound = await self._off_loop(_raise, self._folder, number)
-        await _reserve(self._redis, keys.FEED, [before, bound])
+        async with self._reserving:
+            with available():
+                most = int(await self._redis.get(keys.REFERENCE_MOST) or 0)
+            if number > most:  # else it was reserved for a mail that is published beside this one
+                before, bound = await self._off_loop(_raise, self._folder, number)
+                await _reserve(self._redis, keys.FEED, [before, bound])
 
     async def bury(self, tombstones: Sequence[Json]) -> None:
         """Keep *tombstones*, each with the `id` of its item."""

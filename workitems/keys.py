@@ -61,6 +61,7 @@ CLOSED = PREFIX + "closed"
 REMOVING = PREFIX + "removing"
 RETENTION = PREFIX + "retention"
 STORE = PREFIX + "store"
+REFERENCE_MOST = PREFIX + "reference:most"
 
 #: The consumer group of all workers.
 READERS = "readers"

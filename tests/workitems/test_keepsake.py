@@ -54,6 +54,12 @@ async def test_references_begin_at_one_and_are_dense(house: House) -> None:
     assert [await house.reference(n) for n in range(5)] == [1, 2, 3, 4, 5]
 
 
+async def test_mails_that_are_published_at_once_reserve_numbers_once_and_pass_none(house: House) -> None:
+    given = await asyncio.gather(*(house.reference(n) for n in range(100)))
+    assert sorted(given) == list(range(1, 101))
+    assert int((house.mailstore.folder / ".tubepost" / "references").read_text()) <= 2 * BLOCK
+
+
 async def test_no_reference_is_given_twice_after_a_total_loss(house: House) -> None:
     before = [await house.reference(n) for n in range(3)]
     for life in range(3):
@@ -81,7 +87,7 @@ async def test_a_redis_that_came_back_with_less_goes_on_above_all_that_was_given
     await house.redis.set(keys.PREFIX + "reference:n", 5 * BLOCK)
     given = await house.reference(2)
     for n, (counter, most) in enumerate([(5, BLOCK + 1), (BLOCK, BLOCK + 1), (0, 0)]):
-        await house.redis.mset({keys.PREFIX + "reference:n": counter, keys.PREFIX + "reference:most": most})
+        await house.redis.mset({keys.PREFIX + "reference:n": counter, keys.REFERENCE_MOST: most})
         await house.redis.set(keys.FEED_RUN, "another")
         fresh = await house.reference(n + 3)
         assert fresh > given
@@ -93,7 +99,7 @@ async def test_two_processes_that_reserve_at_once_lower_nothing(house: House) ->
     other = House(house.redis, house.mailstore)
     await asyncio.gather(*(each.keepsake.reserve(n) for n in range(1, 5) for each in (house, other)))
     kept = int((house.mailstore.folder / ".tubepost" / "references").read_text())
-    assert kept == int(await house.redis.get(keys.PREFIX + "reference:most"))
+    assert kept == int(await house.redis.get(keys.REFERENCE_MOST))
 
 
 # --- tombstones -----------------------------------------------------------------------------------------------------
