@@ -10,7 +10,8 @@ LONGEST_WORDS = 200
 
 def words(raw: bytes, secrets: Iterable[str] = ()) -> str:
     """What a server said, fit for an error: bounded, on one line, printable, without the *secrets* it may repeat."""
-    text = raw[: LONGEST_WORDS * 8].decode("utf-8", "replace")
+    # A secret that is cut would not be found; where one may be, the caller has bounded what it reads.
+    text = (raw if secrets else raw[: LONGEST_WORDS * 8]).decode("utf-8", "replace")
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "…")
     return "".join(c if c.isprintable() else "�" for c in text.strip())[:LONGEST_WORDS]

@@ -14,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from worker.imap.errors import TokenUnavailableError
 
@@ -89,9 +90,9 @@ class Endpoint:
             raise TokenUnavailableError(
                 f"{host} shows a certificate that is not trusted; REQUESTS_CA_BUNDLE names authorities of your own"
             ) from None
-        except requests.exceptions.Timeout:
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
             raise TokenUnavailableError(f"{host} does not answer in time") from None
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TokenUnavailableError(f"{host} cannot be reached: {type(error).__name__}") from None
         except OSError as error:  # the file of authorities
             raise TokenUnavailableError(f"{host} cannot be asked: {str(error)[:200]}") from None
@@ -112,7 +113,8 @@ def _wait(headers: Mapping[str, str]) -> float:
 
 def _body(host: str, response: Any, ends: float) -> bytes:
     body = bytearray()
-    for part in response.iter_content(16 * 1024):
+    # What is there, at once: to wait for a whole part would take as long as a server that drips likes.
+    while part := response.raw.read1(16 * 1024, decode_content=True):
         body += part
         if len(body) > LONGEST_ANSWER:
             raise TokenUnavailableError(f"{host} answers with more than {LONGEST_ANSWER} bytes")

@@ -26,6 +26,7 @@ from worker.imap import (
     connect,
 )
 from worker.imap.client import GuardedProtocol
+from worker.imap.errors import words
 from worker.imap.login import authenticate
 
 
@@ -361,3 +362,10 @@ async def test_a_server_that_repeats_our_base64_does_not_get_it_into_an_error() 
     async with ScriptedImap(script) as server:
         with pytest.raises(LoginRefusedError, match="unknown: AUTHENTICATE PLAIN …"):
             await connect(server.account)
+
+
+@pytest.mark.parametrize("said", ["no: {0}", "no: {0} {0}", "no: {0} {1} {0}"])
+def test_a_long_token_that_a_server_repeats_is_shown_in_no_part(said: str) -> None:
+    """A secret that was cut before it was looked for was not found."""
+    token = "".join(f"{n:04d}" for n in range(700))
+    assert "00" not in words(said.format(token, "x" * 900).encode(), [token])

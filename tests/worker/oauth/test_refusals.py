@@ -1,13 +1,18 @@
 """What a provider answers instead of a token: what may pass by itself, and what wants a person."""
 
+import contextlib
+import socket
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from tests.support.token_endpoint import Said, TokenEndpoint
 from worker.imap import ImapError, LoginRefusedError, TokenUnavailableError
 from worker.oauth import Tokens, tokens_of
+from worker.oauth.endpoint import _body
 from workitems.settings import MailboxSettings
 
 MailboxOf = Callable[..., MailboxSettings]
@@ -104,6 +109,30 @@ async def test_a_provider_that_does_not_come_to_an_end_is_left_in_time(
     with pytest.raises(TokenUnavailableError, match="does not answer in time"):
         await tokens(mailbox_of("google")).access_token()
     go.set()
+
+
+def test_an_answer_that_drips_is_left_in_time() -> None:
+    """A byte now and then is no silence; who waited for a whole part of the answer would wait for hours."""
+
+    def drip(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as line:
+            line.recv(64 * 1024)
+            line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")
+            while not gone.wait(0.05):
+                line.sendall(b" ")
+
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, requests.Session() as session:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        try:
+            with session.get(url, stream=True, timeout=5) as response:
+                with pytest.raises(TokenUnavailableError, match="does not answer in time"):
+                    _body("it", response, time.monotonic() + 0.2)
+        finally:
+            gone.set()
+            thread.join()
 
 
 REFUSED = ["invalid_grant", "invalid_client", "interaction_required", "unauthorized_client", "something_new"]
