@@ -127,9 +127,11 @@ def test_an_answer_that_drips_is_left_in_time() -> None:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         try:
-            with session.get(url, stream=True, timeout=5) as response:
-                with pytest.raises(TokenUnavailableError, match="does not answer in time"):
-                    _body("it", response, time.monotonic() + 0.2)
+            with (
+                session.get(url, stream=True, timeout=5) as response,
+                pytest.raises(TokenUnavailableError, match="does not answer in time"),
+            ):
+                _body("it", response, time.monotonic() + 0.2)
         finally:
             gone.set()
             thread.join()
