@@ -88,8 +88,12 @@ class Retention:
         why = f"kept for {self._settings.keep_days:g} days"
         count = 0
         async for batch in closed_items(self._redis, before):
-            for item_id in batch:
-                count += await self._removal.remove(item_id, who="retention", why=why, closed_by=before)
+            removed = [
+                item_id for item_id in batch
+                if await self._removal.remove(item_id, who="retention", why=why, closed_by=before)
+            ]  # fmt: skip
+            await self._removal.bury(removed)  # the rest has time: `finish_all`
+            count += len(removed)
             await self._pause()
         if count:
             log.info("items were removed, as long after they were closed as the settings say", items=count)

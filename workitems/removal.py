@@ -78,10 +78,14 @@ class Removal:
         await self._remind(items)
         await feed.erase(self._redis, items)
         await self._withdraw(items)
-        if self._bury is not None:
-            await self._bury(await self._tombstones(items))
+        await self.bury(items)
         for item_id in items:
             await self._mailstore.remove(item_id)
+
+    async def bury(self, items: Collection[str]) -> None:
+        """Keep the tombstones of *items* outside of Redis too: from now on a total loss of it brings none back."""
+        if self._bury is not None and items:
+            await self._bury(await self._tombstones(items))
 
     async def finish_all(self, *, older_than: float = GRACE, now: float | None = None) -> int:
         """Finish removals of *older_than* seconds ago and forget that they were under way; says how many they were.

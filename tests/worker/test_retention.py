@@ -98,6 +98,18 @@ async def test_closed_items_go_when_they_were_closed_long_enough_and_open_ones_s
     assert await sweeper.there() == [0, 3, 4, 5], "it looks once an hour"
 
 
+async def test_what_was_swept_stays_away_when_redis_is_lost_before_its_files_are_gone(
+    make_sweeper: Callable[..., Sweeper], redis: Client
+) -> None:
+    sweeper = make_sweeper(keep_days=30)
+    await sweeper.item(0, status="done")
+    await sweeper.after(31)
+    assert await sweeper.there() == []
+    await redis.flushall()
+    await Keepsake(redis, sweeper.mailstore, history=1000).settle()
+    assert await redis.exists(keys.gone(IDS[0]))
+
+
 async def test_nothing_goes_unless_a_time_is_set(make_sweeper: Callable[..., Sweeper]) -> None:
     sweeper = make_sweeper()
     await sweeper.item(0, status="done")
