@@ -30,10 +30,10 @@ _SIGNED[UNSUBSCRIPTION] = _SIGNED[SUBSCRIPTION]
 
 #: The whole of a certificate's address: no user, no port, no query, nothing that two readers see differently.
 _CERTIFICATE = re.compile(
-    r"https://(sns\.([a-z0-9-]{1,40})\.amazonaws\.com(?:\.cn)?)/SimpleNotificationService-[0-9a-f]{8,64}\.pem",
+    r"https://(sns\.([a-z0-9-]{1,40})\.amazonaws\.com(\.cn)?)/SimpleNotificationService-[0-9a-f]{8,64}\.pem",
     re.ASCII,
 )
-_TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:([a-z0-9-]{1,40}):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?", re.ASCII)
+_TOPIC = re.compile(r"arn:(aws[a-z-]{0,20}):sns:([a-z0-9-]{1,40}):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def read(raw: bytes) -> Message:
 def pinned_host(url: str, topic: str) -> str:
     """The host of a certificate's address, of which nothing is left open: SNS's own in the topic's region."""
     found, arn = _CERTIFICATE.fullmatch(url), _TOPIC.fullmatch(topic)
-    if found is None or arn is None or found[2] != arn[1]:
+    if found is None or arn is None or found[2] != arn[2] or bool(found[3]) != (arn[1] == "aws-cn"):
         raise ForgedError("its certificate is not at SNS in the region of its topic")
     return found[1]
 

@@ -88,6 +88,7 @@ def test_a_certificate_of_another_or_of_another_time_proves_nothing(pem: bytes) 
         f"https://sns.us-east-1.amazonaws.com{CERTIFICATE_PATH}",
         f"https://s3.eu-west-1.amazonaws.com{CERTIFICATE_PATH}",
         f"https://sns.eu-west-1.amazonaws.com.evil.com{CERTIFICATE_PATH}",
+        f"https://{HOST}.cn{CERTIFICATE_PATH}",  # the other partition's
         f"https://{HOST}/x{CERTIFICATE_PATH}",
         f"https://{HOST}/SimpleNotificationService-../../x.pem",
         f"https://{HOST}/SimpleNotificationService-XYZ.pem",
