@@ -2,6 +2,7 @@
 
 import logging
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,8 @@ _KINDS = {b"multipart/form-data", b"application/x-www-form-urlencoded"}
 
 #: An escape that the next piece may complete.
 _CUT = re.compile(rb"%[0-9A-Fa-f]?$")
+
+_ESCAPE, _LONE = re.compile(rb"%([0-9A-Fa-f]{2})"), re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class _Reading:
         piece = self._escape + data[start:end]
         cut = _CUT.search(piece)
         self._escape = cut[0] if cut else b""
-        self._write(unquote_to_bytes(piece[: len(piece) - len(self._escape)].replace(b"+", b" ")))
+        self._write(_unquoted(piece[: len(piece) - len(self._escape)].replace(b"+", b" ")))
 
     def header(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -157,6 +160,13 @@ class _Reading:
         size = self._size - self._start
         field = Field(name.decode("utf-8", "replace"), shown, kind.decode("latin-1"), self._start, size)
         self.form.fields.append(field)
+
+
+def _unquoted(piece: bytes) -> bytes:
+    """*piece* without its escapes. The library takes a second for half a megabyte of `%` that are none."""
+    if _LONE.search(piece) is None:
+        return unquote_to_bytes(piece)
+    return _ESCAPE.sub(lambda found: unhexlify(found[1]), piece)
 
 
 def _read_urlencoded(reading: _Reading, body: BinaryIO) -> None:
