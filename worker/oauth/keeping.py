@@ -70,9 +70,8 @@ class TokenFile:
         path = self._path.resolve()  # where a link leads to: the link stays
         draft = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            _write(draft, f"{token}\n".encode())
+            _write(draft, f"{token}\n".encode(), _owner(path))
             try:
-                _give_to_owner(draft, path)
                 draft.rename(path)
             except OSError:
                 draft.unlink()
@@ -108,21 +107,24 @@ def _token(raw: bytes, where: str) -> str | None:
     return text
 
 
-def _give_to_owner(draft: Path, path: Path) -> None:
-    """What root writes stays readable for the worker's user: whoever had the file before, or has its folder."""
-    if os.geteuid() == 0:
-        owner = (path if path.exists() else path.parent).stat()
-        os.chown(draft, owner.st_uid, owner.st_gid)
+def _owner(path: Path) -> tuple[int, int] | None:
+    """What root writes stays readable for the worker's user: whoever has the file by now, or has its folder."""
+    if os.geteuid() != 0:
+        return None
+    owner = (path if path.exists() else path.parent).stat()
+    return owner.st_uid, owner.st_gid
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, owner: tuple[int, int] | None) -> None:
     """Write a new file and have it on the disk; nothing is left behind when that fails."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if owner:  # not by its name: who has the folder may have put a link there, to any file of root's
+                os.fchown(descriptor, *owner)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
     except OSError:
         path.unlink()
         raise
