@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench import fanout, idle, intake, latency, listing
+from bench import fanout, idle, intake, latency, listing, memory, start
 from bench.machine import allow_open_files, describe, load
 from bench.row import Row, put_between_marks, table
 
 BENCHMARKS: dict[str, ModuleType] = {
-    "fanout": fanout, "latency": latency, "intake": intake, "list": listing, "idle": idle,
+    "fanout": fanout, "latency": latency, "intake": intake, "memory": memory, "start": start, "list": listing,
+    "idle": idle,
 }  # fmt: skip
 
 _README = Path(__file__).resolve().parent.parent / "README.md"
@@ -35,9 +36,9 @@ def main() -> int:
     rows: list[Row] = []
     before = load()
     for name in arguments.names or BENCHMARKS:
-        start = time.monotonic()
+        began = time.monotonic()
         rows += BENCHMARKS[name].measure(getattr(BENCHMARKS[name], size))
-        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     caption = f"{describe()}; load {before} at the start, {load()} at the end; everything on loopback."
     text = f"{caption}\n\n{table(rows)}"
     print(text)

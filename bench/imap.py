@@ -13,13 +13,15 @@ _EXISTS = re.compile(rb"\* (\d+) EXISTS")
 class Client:
     """A signed-in connection. asyncio sets TCP_NODELAY, without which every APPEND waits 40 ms for itself."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> None:
         self._reader = reader
         self._writer = writer
+        self._patience = patience
 
     @classmethod
-    async def sign_in(cls, host: str, port: int, user: str, password: str) -> "Client":
-        client = cls(*await asyncio.open_connection(host, port))
+    async def sign_in(cls, host: str, port: int, user: str, password: str, *, patience: float = _PATIENCE) -> "Client":
+        """*patience*: seconds for each line of an answer."""
+        client = cls(*await asyncio.open_connection(host, port), patience)
         await client._line()
         await client._command(f"LOGIN {user} {password}".encode())
         return client
@@ -65,5 +67,5 @@ class Client:
         return lines
 
     async def _line(self) -> bytes:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(self._patience):
             return await self._reader.readuntil(b"\r\n")

@@ -71,7 +71,8 @@ async def _both(size: Size, place: Path) -> list[Times]:
     async with AsyncExitStack() as stack:
         boxes = [_box(stack, place / name) for name in ("watched", "bare")]
         tubepost = stack.enter_context(Tubepost(place, settings=_SETTINGS.format(box=boxes[0]), pinned=False))
-        tubepost.start_worker(until="seen for the first time")
+        tubepost.start_worker(until="event=started\n")
+        tubepost.until_watched("desk")
         stream, writer = await asyncio.open_connection("127.0.0.1", tubepost.port)
         stack.callback(writer.close)
         writer.write(f"GET {STREAM} HTTP/1.1\r\nHost: 127.0.0.1\r\n{HEADER}\r\n\r\n".encode())

@@ -1,6 +1,8 @@
 """Ordinary business mail of one size: text and HTML with a table, values to be found, a quoted letter below."""
 
+import random
 import re
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -45,6 +47,15 @@ def letter(serial: int, size: int = 4_000) -> bytes:
     small_print = "<br>\n".join([_SMALL_PRINT] * max(1, missing // len(_SMALL_PRINT)))
     page = f"<html><body><p>Dear underwriters,</p>\n<table>\n{rows}</table>\n<p>{small_print}</p></body></html>"
     mail.add_alternative(page, subtype="html")
+    return bytes(mail)
+
+
+def large_letter(serial: int, size: int = 200_000) -> bytes:
+    """The same with a photograph that makes it *size* bytes."""
+    mail = message_from_bytes(letter(serial), policy=SMTP)
+    assert isinstance(mail, EmailMessage)
+    photograph = random.Random(serial).randbytes(int((size - 5_000) / 1.37))
+    mail.add_attachment(photograph, maintype="image", subtype="jpeg", filename=f"damage-{serial}.jpg")
     return bytes(mail)
 
 

@@ -5,7 +5,7 @@ import platform
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CORES = sorted(os.sched_getaffinity(0))
@@ -61,6 +61,22 @@ def cpu(pid: int) -> float:
     """Seconds that the process and its descendants have spent on a core, by the scheduler's own nanoseconds."""
     stats = [task / "schedstat" for each in family(pid) for task in Path(f"/proc/{each}/task").iterdir()]
     return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
+
+
+def spent(pid: int) -> float:
+    """Seconds on a core of the process, its descendants, and those of them that have ended and were waited for."""
+    total = 0
+    for each in family(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            words = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, words[11:15]))  # utime, stime, cutime, cstime (proc(5))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def ended(pid: int) -> float:
+    """Seconds on a core of those of its children that have ended and were waited for."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, words[13:15])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

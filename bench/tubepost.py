@@ -5,9 +5,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.machine import OTHER_CORE, SERVER_CORE, pin
+from redis import Redis
+
+from bench.machine import OTHER_CORE, SERVER_CORE, family, pin
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
+from workitems import keys
+from workitems.mailbox import WATCHING
 
 TOKEN = "a-token-for-figures"
 HEADER = f"Authorization: Bearer {TOKEN}"
@@ -86,6 +90,22 @@ class Tubepost:
             if self.worker.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the worker never said {until!r}:\n{self.worker_log()}")
             time.sleep(0.01)
+
+    def until_watched(self, mailbox: str, seconds: float = _PATIENCE) -> None:
+        """Returns when the worker has told that it watches *mailbox*."""
+        deadline = time.monotonic() + seconds
+        with Redis.from_url(self.redis.url) as redis:
+            while redis.hget(keys.mailbox(mailbox), "state") != WATCHING.encode():
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{mailbox} was not watched in time:\n{self.worker_log()}")
+                time.sleep(0.01)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The worker and the children that read for it."""
+        assert self.worker is not None
+        assert self.worker.process is not None
+        return family(self.worker.process.pid)
 
     def worker_log(self) -> str:
         """The end of what it has said."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import fanout, idle, intake, latency, listing
+from bench import fanout, idle, intake, latency, listing, memory, start
 from bench.__main__ import BENCHMARKS
 from bench.fanout import Found
 from bench.row import BEGIN, END, Row, number, put_between_marks, table
@@ -16,7 +16,9 @@ from tests.support.program import PROJECT
 TINY = {
     fanout: fanout.Size(streams=100, events=5, burst=20, rounds=1),
     latency: latency.Size(letters=5),
-    intake: intake.Size(mails=20),
+    intake: intake.Size(mails=20, large=2),
+    memory: memory.Size(mails=20, steps=2),
+    start: start.Size(mails=50),
     listing: listing.Size(few=120, many=300, times=5),
     idle: idle.Size(streams=20, faster=200),
 }
@@ -65,7 +67,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert "'speed'" in done.stderr
-    assert "fanout, latency, intake, list, idle" in done.stderr
+    assert "fanout, latency, intake, memory, start, list, idle" in done.stderr
 
 
 def test_the_table_takes_the_place_of_the_last_one_between_the_marks() -> None:
