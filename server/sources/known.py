@@ -12,6 +12,7 @@ from server.sources import mailgun
 from server.sources.pinned import PinnedHost
 from server.sources.sns import Message
 from workitems import onetime
+from workitems.errors import SettingsError
 from workitems.redis import Client
 from workitems.settings.work import SourceSettings
 
@@ -70,7 +71,7 @@ class Sources:
             self.verify = verify
         self._redis = redis
         self._known = {
-            name: Source(name, each, b"" if each.kind == "ses" else each.password().encode())
+            name: Source(name, each, b"" if each.kind == "ses" else _secret(name, each))
             for name, each in settings.items()
         }
 
@@ -83,3 +84,10 @@ class Sources:
         return await onetime.claim(
             self._redis, f"{source.name}:{token}", fingerprint, source.settings.good_for() + AHEAD
         )
+
+
+def _secret(name: str, settings: SourceSettings) -> bytes:
+    try:
+        return settings.password().encode()
+    except SettingsError as error:
+        raise SettingsError(f"sources.{name}.{error}") from None
