@@ -38,7 +38,9 @@ local function publish(ARGV)
     local there = redis.call('EXISTS', key) == 1
     if found[1] and there then
       lies(found[1])
-      for place in string.gmatch(found[2] and found[1] or '', '[^\n]+') do
+      local status = redis.call('HGET', key, 'status')
+      local due = found[2] and (found[2] ~= 'done' or status == 'done' or status == 'dismissed')
+      for place in string.gmatch(due and found[1] or '', '[^\n]+') do
         redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
       end
     end

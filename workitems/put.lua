@@ -51,7 +51,7 @@ local function put(at)
       redis.call('HSET', key, 'places', places == '' and place or places .. '\n' .. place)
     end
     if key == P .. 'attempts:' .. id then
-      if after == 'published' then redis.call('HSET', key, 'after', '1') end
+      if after ~= '' then redis.call('HSET', key, 'after', after) end
     else
       local status = redis.call('HGET', key, 'status')
       if after == 'published' or after == 'done' and (status == 'done' or status == 'dismissed') then

@@ -79,6 +79,33 @@ async def test_a_copy_that_comes_after_its_item_is_dealt_with_too(
     assert await redis.hget(keys.item(item_id), "places") == FIRST + b"\n" + COPY
 
 
+async def test_a_copy_that_comes_while_the_mail_of_a_closed_item_is_read_again_is_dealt_with_too(
+    redis: Client, mailstore: MailStore
+) -> None:
+    store = Store(redis, history=100, settled={"claims"})
+    item_id = await put(redis, mailstore, "done")
+    await publish(redis, store, item_id)
+    await store.change(item_id, Change(status="done"), who="ann")
+    intake = Intake(redis, mailstore, most=10, after={"claims": "done"})
+    other = RAW + b"one more line\r\n"
+    assert (await intake.put(other, origin(other, folder="Archive", uidvalidity=9, uid=1))).outcome == "variant"
+    assert await to_do(redis) == [FIRST], "not before it was read"
+    await publish(redis, store, item_id)
+    assert sorted(await to_do(redis)) == sorted([FIRST, COPY])
+
+
+async def test_a_copy_that_comes_while_its_open_item_is_read_again_waits_for_its_end(
+    redis: Client, mailstore: MailStore
+) -> None:
+    store = Store(redis, history=100, settled={"claims"})
+    item_id = await put(redis, mailstore, "done")
+    await put(redis, mailstore, "done", "Archive", 9, 1)
+    await publish(redis, store, item_id)
+    assert await to_do(redis) == []
+    await store.change(item_id, Change(status="done"), who="ann")
+    assert sorted(await to_do(redis)) == sorted([FIRST, COPY])
+
+
 async def test_what_could_not_be_read_as_it_should_is_in_quarantine_until_it_can(
     redis: Client, mailstore: MailStore, store: Store
 ) -> None:
