@@ -1,6 +1,5 @@
 """`run.py user` and `run.py key`: who may sign in, and which programs may call. Prints for a person."""
 
-import asyncio
 import getpass
 import sys
 from contextlib import AsyncExitStack
@@ -9,6 +8,7 @@ from workitems import redis as redis_connection
 from workitems.errors import InvalidChangeError
 from workitems.people import ROLES, People
 from workitems.settings import Settings
+from workitems.terminal import ask
 
 
 async def user(settings: Settings, action: str, name: str, role: str) -> int:
@@ -23,7 +23,7 @@ async def user(settings: Settings, action: str, name: str, role: str) -> int:
             removed = await people.remove(name)
             print(f"{name} may no longer sign in." if removed else f"There is no user {name}.")
             return 0 if removed else 1
-        await people.add(name, await asyncio.to_thread(_password), role)
+        await people.add(name, _password(), role)
         print(f"{name} may sign in now, with the role {role} ({', '.join(sorted(ROLES[role]))}).")
         return 0
 
@@ -57,7 +57,7 @@ def _password() -> str:
     """Asked for twice at a terminal; the first line of standard input otherwise."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    first, second = getpass.getpass("Password: "), getpass.getpass("Once more: ")
+    first, second = ask("Password: ", by=getpass.getpass), ask("Once more: ", by=getpass.getpass)
     if first != second:
         raise InvalidChangeError("the two passwords are not the same", "password")
     return first

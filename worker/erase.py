@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from workitems import log as logs
+from workitems import terminal
 from workitems.errors import InvalidChangeError
 from workitems.keepsake import Keepsake
 from workitems.mailstore import MailStore
@@ -110,5 +111,5 @@ def _tell(found: Traces, say: Callable[[str], object]) -> None:
 def _agreed(count: int, ask: Callable[[str], str] | None) -> bool:
     if ask is None and not sys.stdin.isatty():
         raise InvalidChangeError("nobody can be asked here: say --yes")
-    answer = (ask or input)(f"Erase {count} for ever? Type yes: ")  # nothing else runs here, and Ctrl-C ends it at once
+    answer = (ask or terminal.ask)(f"Erase {count} for ever? Type yes: ")
     return answer.strip().lower() == "yes"
