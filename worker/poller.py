@@ -51,6 +51,10 @@ CHUNK = 1000
 #: Mails that lie there from which on it is told how far their taking has come.
 BACKLOG = 200
 
+#: Seconds that a round lasts longer which found nothing though the server had told of mail: one that always tells of
+#: some must not keep us, and with us all other mailboxes, from ever resting.
+VAIN = 0.025
+
 #: Times that mail which is owed is asked for again, once a check, before it is given up.
 OWED_TRIES = 20
 
@@ -81,7 +85,9 @@ class Poller:
         failures = 0
         while not self._stop.is_set() and not_cancelled():
             try:
-                await self.poll_once()
+                hinted = self._session is not None and self._session.told
+                if not await self.poll_once() and hinted:
+                    await self._pause(VAIN)
                 await self._wait()
                 failures = 0
                 continue

@@ -22,7 +22,7 @@ from worker import access, breakers, fetching, importer, session
 from worker.imap import CommandRefusedError, ImapError, ProtocolError, Timeouts, connect
 from worker.imap import mailbox as imap_mailbox
 from worker.imap.providers import TABLE, Provider
-from worker.poller import Poller
+from worker.poller import VAIN, Poller
 from worker.progress import Line
 from worker.watch import Watch
 from workitems import keys
@@ -505,6 +505,34 @@ def _page(form: str, most: int) -> Callable[[Moody], Callable[[str], tuple[list[
         return page
 
     return ruled
+
+
+async def test_a_server_that_always_tells_of_mail_that_is_not_there_does_not_keep_the_worker_busy(room: Room) -> None:
+    moody = Odd(
+        {}, rules=[lambda command: ([b"* CAPABILITY IMAP4rev1 IDLE"], "OK") if command == "CAPABILITY" else None]
+    )
+    idles = 0
+
+    async def boasting(talk: Talk) -> None:
+        nonlocal idles
+        await talk.say("* OK ready")
+        while True:
+            tag, _, command = (await talk.line()).partition(" ")
+            if command == "IDLE":
+                idles += 1
+                await talk.say("+ idling", f"* {idles} EXISTS")
+                assert await talk.line() == "DONE"
+            answers, end = moody._answer(command, command.upper().split())
+            await talk.send(b"".join(answer + b"\r\n" for answer in answers))
+            await talk.say(f"{tag} {end}")
+
+    async with ScriptedImap(_leaving(boasting), again=True) as server:
+        poller = room.poller(server, poll=30.0)
+        running = asyncio.create_task(poller.run())
+        await asyncio.sleep(0.8)
+        await poller.stop(1)
+        await running
+    assert 2 <= idles <= 0.8 / VAIN + 2  # they were hundreds
 
 
 @pytest.mark.parametrize(("form", "most"), [("one", 50), ("several", 1000), ("extended", 1000), ("extended", 100)])
