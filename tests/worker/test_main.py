@@ -184,3 +184,14 @@ def test_rules_reach_the_mailboxes_they_name_and_posted_mail_gets_the_common_one
     found = rules(Settings(fields={"common": common, "special": special}))
     assert [rule["name"] for rule in found["*"]] == ["common"]
     assert [rule["name"] for rule in found["posted"]] == ["common", "special"]
+
+
+def test_a_program_that_crashes_leaves_no_memory_on_the_disk() -> None:
+    mail = PROJECT / "tests" / "messages" / "body-only.eml"
+    code = (
+        "import resource, run, sys; core = resource.RLIMIT_CORE; hard = resource.getrlimit(core)[1]; "
+        "resource.setrlimit(core, (hard, hard)); "
+        f"sys.argv = ['run.py', 'extract', {str(mail)!r}]; run.main(); sys.exit(resource.getrlimit(core)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
