@@ -20,7 +20,7 @@ MOST_IN_BATCH = 50
 READ_AT_ONCE = 16 << 10
 
 #: Values and brackets of one answer, at most: reading them takes 10 ms, in which no other mailbox is served.
-MOST_VALUES = 5_000
+MOST_VALUES = 2_500
 
 #: Response codes (RFC 5530) of a refusal that is about no single message: none is given now, and all are later.
 NONE_NOW = frozenset({"THROTTLED", "OVERQUOTA", "LIMIT", "INUSE"})
