@@ -77,7 +77,6 @@ class Afterwards:
         self._lease = lease
         self._open = open_mailbox
         self._connection: Connection | None = None
-        self._selected: tuple[str, Folder] | None = None
         self._used = 0.0
         #: So many are dealt with one at a time.
         self._alone = 0
@@ -134,14 +133,13 @@ class Afterwards:
             await self._todo.done(places)  # what the team sent, or a folder that is watched no more: left as it is
             return
         try:
-            opened = await self._select(connection, folder)
+            opened = await connection.select(folder)  # each time: a folder that lies open does not show what came since
         except CommandRefusedError as error:
             await self._postpone(folder, places, str(error))
             if connection.failure:
                 raise
             return
         if hindrance := self._care.step.hindrance(folder, opened, connection.capabilities):
-            self._selected = None  # so that it is looked at anew
             await self._postpone(folder, places, hindrance)
             return
         valid = await self._valid(folder, opened, places)
@@ -156,16 +154,11 @@ class Afterwards:
         await self._todo.later([place for place in valid if place.uid in refused])
         await self._say(folder, str(next(iter(refused.values()), "")))
 
-    async def _select(self, connection: Connection, folder: str) -> Folder:
-        if self._selected and self._selected[0] == folder:
-            return self._selected[1]
-        self._selected = None
-        opened = await connection.select(folder)
-        self._selected = folder, opened
-        return opened
-
     async def _valid(self, folder: str, opened: Folder, places: Sequence[Place]) -> list[Place]:
-        """Those of *places* whose UIDs mean something still; a mail with a new one is seen again under that."""
+        """Those of *places* whose UIDs mean something still; a mail with a new one is seen again under that.
+
+        What this server does not show yet waits: a step on it would be answered with OK, and nothing done.
+        """
         valid = [place for place in places if place.uidvalidity == opened.uidvalidity]
         if len(valid) < len(places):
             log.warning(
@@ -173,7 +166,9 @@ class Afterwards:
                 mailbox=self._care.name, folder=folder, mails=len(places) - len(valid),
             )  # fmt: skip
             await self._todo.done([place for place in places if place.uidvalidity != opened.uidvalidity])
-        return valid
+        unseen = [place for place in valid if opened.uidnext is not None and place.uid >= opened.uidnext]
+        await self._todo.later(unseen)
+        return [place for place in valid if place not in unseen]
 
     async def _carry_out(self, connection: Connection, uids: Sequence[int]) -> dict[int, CommandRefusedError]:
         """Do the step to *uids*; answers with those that were refused, found by halves, and why."""
@@ -228,7 +223,7 @@ class Afterwards:
                 await self._say(folder, "")
 
     async def _drop(self) -> None:
-        connection, self._connection, self._selected = self._connection, None, None
+        connection, self._connection = self._connection, None
         if connection:
             try:
                 async with asyncio.timeout(LOGOUT):

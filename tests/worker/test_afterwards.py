@@ -100,6 +100,27 @@ async def test_mail_that_is_due_gets_its_flag_and_other_mail_keeps_its_own(box: 
     assert not await dealing.deal_once()
 
 
+@pytest.mark.parametrize("after", ["seen", "move:Processed"])
+async def test_mail_that_came_since_the_folder_was_opened_is_dealt_with_too(box: Box, after: str) -> None:
+    dealing = await box.dealing(after)
+    await box.put(1)
+    await dealing.deal_once()
+    for n in (5, 6):
+        box.server.seed([letter(n)], user=box.user)
+        await box.put(n)  # looking at the folder numbers what came
+        await dealing.deal_once()
+    left = await box.flags()
+    assert [uid for uid in (1, 5, 6) if uid in left and "\\Seen" not in left[uid]] == []
+    assert await box.waiting() == []
+
+
+async def test_mail_that_the_server_does_not_show_yet_is_dealt_with_later(box: Box) -> None:
+    dealing = await box.dealing("seen")
+    await box.put(1, 5)
+    await dealing.deal_once()
+    assert await box.waiting() == [dumps(["INBOX", (await box.looked())[0], 5]).encode()]
+
+
 async def test_mail_that_is_due_is_moved_into_a_folder_that_is_made(box: Box) -> None:
     dealing = await box.dealing("move:Erledigt.Bücher")
     await box.put(2, 3)
@@ -116,7 +137,7 @@ async def test_mail_that_a_person_moved_or_deleted_meanwhile_is_done(box: Box) -
     await connection.move([2], "Elsewhere")
     await connection.close()
     for after in ("seen", "move:Processed"):
-        await box.put(1, 2, 99)
+        await box.put(1, 2)
         await (await box.dealing(after)).deal_once()
         assert await box.waiting() == []
     assert sorted(await box.flags()) == [3, 4]
@@ -441,6 +462,11 @@ async def test_a_mail_at_which_the_server_dies_does_not_hold_up_the_others(box: 
         await opened(talk)
         while True:
             tag, _, command = (await talk.line()).partition(" ")
+            if command.startswith("SELECT"):
+                await talk.say(
+                    "* OK [PERMANENTFLAGS (\\Seen \\*)] x", "* OK [UIDVALIDITY 7] x", f"{tag} OK [READ-WRITE] x"
+                )
+                continue
             uids = command.split()[2] if command.startswith("UID") else ""
             if uids in ("1:4", "2"):
                 talk.hang_up()
