@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
@@ -104,22 +105,28 @@ class Body:
 
 
 class Room:
-    """How many bytes of bodies may be under way at a time."""
+    """How many bytes of bodies may be under way at a time, in all and from one address."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, share: int | None = None) -> None:
         self.most = most
+        self.share = share or most
         self.taken = 0
+        self._holders: Counter[str] = Counter()
 
-    def take(self, size: int) -> bool:
+    def take(self, size: int, address: str) -> bool:
         """Whether there is room for *size* more; then it is taken until it is given back."""
-        if self.taken + size > self.most:
+        if self.taken + size > self.most or self._holders[address] + size > self.share:
             return False
         self.taken += size
+        self._holders[address] += size
         return True
 
-    def give(self, size: int) -> None:
+    def give(self, size: int, address: str) -> None:
         """What was taken is free again."""
         self.taken -= size
+        self._holders[address] -= size
+        if not self._holders[address]:
+            del self._holders[address]
 
 
 class Desk:
@@ -127,8 +134,9 @@ class Desk:
 
     def __init__(self, spool: Spool, intake: Intake, *, most: int, largest: int) -> None:
         self.spool = spool
-        #: Whoever has shown who he is takes room for all that he announced; a stranger cannot fill that room.
-        self.known, self.strangers = Room(AT_ONCE * largest), Room(AT_ONCE * largest)
+        #: Whoever has shown who he is takes room for all that he announced; strangers cannot fill that room, and one
+        #: address of theirs not the room of all.
+        self.known, self.strangers = Room(AT_ONCE * largest), Room(AT_ONCE * largest, AT_ONCE * largest // 2)
         self._intake = intake
         self._most = most
         self._turns = {trusted: asyncio.Semaphore(most) for trusted, most in CHILDREN.items()}

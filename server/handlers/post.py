@@ -5,12 +5,13 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.web import stream_request_body
 
+from server.address import client_address
 from server.handlers.base import Handler, RefusalError, as_refusal
-from server.posting import Body
+from server.posting import Body, Room
 from workitems.errors import StoreUnavailableError
 
-#: Seconds that a body may take to arrive.
-PATIENCE = 300.0
+#: Seconds that a body may take to arrive: of those who have shown who they are, and of strangers.
+PATIENCE = {True: 300.0, False: 60.0}
 
 #: Seconds for which a refused body is still read and thrown away: closing at once would reset the connection, and the
 #: sender would not see the answer (RFC 9112 §9.6).
@@ -39,8 +40,8 @@ class PostHandler(Handler):
         self._announced = None if chunked else _length(self.request.headers.get("Content-Length", "0"))
         connection: Any = self.request.connection
         connection.set_max_body_size(2**62)  # counted here, so that the answer has our form
-        connection.set_body_timeout(PATIENCE)
         self.find()
+        connection.set_body_timeout(PATIENCE[self.trusted])
         await super().prepare()
         if self._finished:
             return
@@ -102,15 +103,22 @@ class PostHandler(Handler):
             self.refuse_large(most or self._most)
 
     def _take(self, size: int) -> None:
-        room = self.context.desk.known if self.trusted else self.context.desk.strangers
-        if not room.take(size):
+        if not self._room.take(size, self._address):
             self.refuse(503, "busy", "too many mails are being posted at once", retry_after=2.0)
         self._taken += size
 
     def _release(self) -> None:
-        room = self.context.desk.known if self.trusted else self.context.desk.strangers
-        room.give(self._taken)
+        if self._taken:
+            self._room.give(self._taken, self._address)
         self._taken = 0
+
+    @property
+    def _room(self) -> Room:
+        return self.context.desk.known if self.trusted else self.context.desk.strangers
+
+    @property
+    def _address(self) -> str:
+        return client_address(self.request, self.context.settings.server.proxies)
 
     def finish(self, chunk: Any = None) -> Any:
         """Give the answer; while the body is still coming, keep the connection open for a while."""

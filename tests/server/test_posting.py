@@ -13,7 +13,7 @@ import pytest
 
 from server import composing
 from server.composing import Composed, Order, TooLargeError, composed
-from server.posting import Body, Desk, Mail
+from server.posting import Body, Desk, Mail, Room
 from tests.server.sources.test_adapters import MAILGUN, POSTMARK
 from tests.support.forms import multipart, urlencoded
 from workitems import identity
@@ -186,6 +186,14 @@ async def test_a_letter_that_nobody_else_can_put_is_taken_back_when_it_is_refuse
             await desk.put(mail, origin())
     assert len(await mailstore.get(item_id)) == 1
     assert [count async for count in intake.repair()] == [1]
+
+
+def test_one_address_cannot_take_the_room_of_all() -> None:
+    room = Room(4, share=2)
+    assert [room.take(1, "a") for _ in range(3)] == [True, True, False]
+    assert [room.take(1, "b") for _ in range(3)] == [True, True, False]
+    room.give(2, "a")
+    assert [room.take(1, "b"), room.take(2, "c")] == [False, True]
 
 
 async def test_a_full_intake_is_known_before_a_body_comes(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from worker.imap.quoting import LARGEST_NUMBER
 UIDS_AT_ONCE = 10_000
 
 #: UIDs of one search, at most: what fits in its longest line, twice.
-MOST_UIDS_TOLD = 5_000_000
+MOST_UIDS_TOLD = 2_000_000
 
 _VALIDITY = re.compile(rb"OK \[UIDVALIDITY (\d{1,19})\]", re.IGNORECASE)
 _NEXT = re.compile(rb"OK \[UIDNEXT (\d{1,19})\]", re.IGNORECASE)

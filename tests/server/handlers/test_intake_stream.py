@@ -86,7 +86,7 @@ async def test_nothing_is_left_of_a_body_that_ends_early(
 async def test_a_body_that_stops_coming_is_given_up(
     context: Context, http_server: Any, http_server_port: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "PATIENCE", {True: 0.3, False: 0.3})
     reader, writer = await opened(http_server_port[1], BEARER + f"Content-Length: {len(RAW)}\r\n")
     writer.write(RAW[:500_000])
     async with asyncio.timeout(10):
