@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from redis import Redis
 
 from bench.letters import large_letter, letter
-from bench.machine import ended, spent
+from bench.machine import ended, spent, stopped
 from bench.row import Row
 from bench.tubepost import Tubepost
 from tests.support.dovecot import Dovecot
@@ -141,9 +141,11 @@ def _children() -> float:
 
 
 def _take_in(box: Dovecot, place: Path, mails: int) -> Taken:
-    """From the worker being ready to connect until the last mail is an item and nothing waits."""
+    """From the worker and its children being ready until the last mail is an item and nothing waits."""
     with Tubepost(place, settings=SETTINGS.format(box=box), pinned=False) as tubepost:
-        tubepost.start_worker(until="event=started\n")
+        with stopped(box.pid):  # nobody answers before all of the worker is there
+            tubepost.start_worker(until="event=started\n")
+            tubepost.until_warm()
         start, before = time.monotonic(), _spent(tubepost, box)
         wait_for(tubepost, mails)
         seconds = time.monotonic() - start

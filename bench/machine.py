@@ -73,6 +73,14 @@ def spent(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def is_confined(pid: int) -> bool:
+    """Whether it has put on its filter of system calls, the last that a reading child does before its first mail."""
+    try:
+        return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def ended(pid: int) -> float:
     """Seconds on a core of those of its children that have ended and were waited for."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

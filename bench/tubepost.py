@@ -7,15 +7,20 @@ from typing import Self
 
 from redis import Redis
 
-from bench.machine import OTHER_CORE, SERVER_CORE, family, pin
+from bench.machine import OTHER_CORE, SERVER_CORE, family, is_confined, pin
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
+from worker.main import SPARES
 from workitems import keys
 from workitems.mailbox import WATCHING
+from workitems.settings.work import WorkerSettings
 
 TOKEN = "a-token-for-figures"
 HEADER = f"Authorization: Bearer {TOKEN}"
 STREAM = "/sse/workitems"
+
+#: Children of a worker that is set up as it comes: those that read, and those that wait.
+CHILDREN = WorkerSettings().readers + SPARES
 
 #: Seconds for a worker to say something in its log.
 _PATIENCE = 60.0
@@ -99,6 +104,14 @@ class Tubepost:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"{mailbox} was not watched in time:\n{self.worker_log()}")
                 time.sleep(0.01)
+
+    def until_warm(self, children: int = CHILDREN) -> None:
+        """Returns when all reading children have started: a start takes as long as a thousand mails."""
+        deadline = time.monotonic() + _PATIENCE
+        while sum(map(is_confined, self.worker_pids[1:])) < children:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the reading children did not start in time:\n{self.worker_log()}")
+            time.sleep(0.01)
 
     @property
     def worker_pids(self) -> list[int]:
