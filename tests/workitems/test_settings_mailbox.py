@@ -35,6 +35,15 @@ def test_one_folder_or_several_are_watched() -> None:
     assert mailbox('folder = ["INBOX", "Web forms"]').mailboxes["claims"].folder == ("INBOX", "Web forms")
 
 
+def test_two_mailboxes_that_move_mail_to_and_fro_are_refused_and_one_that_hands_it_on_is_not() -> None:
+    other = (
+        f'[mailboxes.two]\nhost = "IMAP.example.com"\nuser = "c@example.com"\npassword = "{SECRET}"\nfolder = "Two"\n'
+    )
+    assert len(mailbox('after = "move:Two"\n' + other).mailboxes) == 2
+    with pytest.raises(SettingsError, match="into each other's folders for ever"):
+        mailbox('after = "move:Two"\n' + other + 'after = "move:inbox"')
+
+
 @pytest.mark.parametrize("after", ["leave", "seen", "keyword:Tubepost", "keyword:$Done", "move:Archive/2026"])
 def test_what_is_done_afterwards_is_one_of_four(after: str) -> None:
     assert mailbox(f'after = "{after}"').mailboxes["claims"].after == after

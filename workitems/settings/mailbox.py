@@ -124,6 +124,12 @@ class MailboxSettings(Section):
                 "token_command (a person's, by run.py authorize)"
             )
 
+    def moves_into(self, other: "MailboxSettings") -> bool:
+        """Whether what is done afterwards takes mail into a folder that *other* watches."""
+        target = self.after.removeprefix("move:") if self.after.startswith("move:") else ""
+        same = (self.host.lower(), self.user) == (other.host.lower(), other.user)
+        return same and _same(target) in map(_same, other.folder)
+
     @property
     def real_port(self) -> int:
         """The port that is meant: 993 for implicit TLS and 143 otherwise, unless set (RFC 8314)."""

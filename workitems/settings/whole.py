@@ -4,10 +4,11 @@ import hashlib
 import os
 import stat
 import tempfile
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workitems.errors import SettingsError
 from workitems.settings.fields import FieldSettings
@@ -47,6 +48,13 @@ class Settings(Section):
         for name in tables:
             plain_name(name)
         return tables
+
+    @model_validator(mode="after")
+    def _no_mail_goes_round(self) -> "Settings":
+        for (name, one), (other, two) in combinations(self.mailboxes.items(), 2):
+            if one.moves_into(two) and two.moves_into(one):
+                raise ValueError(f"mailboxes.{name} and mailboxes.{other} move mail into each other's folders for ever")
+        return self
 
     @property
     def mail(self) -> Path:
