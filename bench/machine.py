@@ -49,11 +49,12 @@ def staying_on(core: int) -> Iterator[None]:
 
 
 def family(pid: int) -> list[int]:
-    """The process and its descendants, parents first."""
+    """The process and its descendants, parents first; one that ends just now may be among them."""
     found = [pid]
     for each in found:
-        for task in Path(f"/proc/{each}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
     return found
 
 
