@@ -134,18 +134,19 @@ def test_the_demo_shows_letters_ends_without_a_trace_and_keeps_what_came(
     assert before <= {str(item["id"]) for item in items(port)}
 
 
-def test_supervisord_without_the_demo_starts_no_mailbox_no_letters_and_no_test_endpoint(
+def test_supervisord_without_the_demo_starts_as_many_workers_as_are_set_and_nothing_of_the_demo(
     project: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     port = free_port()
     conf = project / "supervisord.conf"
-    conf.write_text(conf.read_text().replace("127.0.0.1:8888", f"127.0.0.1:{port}"))
+    text = conf.read_text().replace("127.0.0.1:8888", f"127.0.0.1:{port}").replace("numprocs = 1\n", "numprocs = 2\n")
+    conf.write_text(text)
     (project / "tubepost.toml").write_text(f'token = "{TOKEN}"\n')
     start(str(project / ".venv/bin/supervisord"), "-c", "supervisord.conf")
     eventually(lambda: _answers(port))
     running = "\n".join(family(project).values())
     assert running.count("run.py server") == 2
-    assert running.count("run.py worker") == 1
+    assert running.count("run.py worker") == 2
     assert "demo" not in running
     assert "pymap" not in running
     request = urllib.request.Request(
