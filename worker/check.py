@@ -8,6 +8,7 @@ from worker.imap import LoginRefusedError
 from worker.inspection import inspect
 from workitems import log as logs
 from workitems.errors import SettingsError, StoreUnavailableError, TubepostError
+from workitems.keepsake import Keepsake
 from workitems.mailstore import MailStore
 from workitems.redis import Client, available
 from workitems.redis import connect as connect_redis
@@ -23,10 +24,9 @@ async def check(settings: Settings, say: Callable[[str], object] | None = None) 
     say = say or _print
     redis = connect_redis(settings.redis_url, timeout=settings.redis.timeout)
     try:
-        fine = [
-            await _told(say, "Redis", _redis(redis), settings.redis_advice),
-            await _told(say, "mail store", _mailstore(settings), "Check data: its disk, its owner."),
-        ]
+        reached = await _told(say, "Redis", _redis(redis), settings.redis_advice)
+        store = _mailstore(settings, redis if reached else None)
+        fine = [reached, await _told(say, "mail store", store, "Check data: its disk, its owner.")]
         fine += [_sourced(say, name, source) for name, source in settings.sources.items()]
         if not settings.mailboxes:
             say("mailboxes: none is set; only posted mail comes in. A table [mailboxes.<name>] adds one.")
@@ -78,12 +78,15 @@ async def _redis(redis: Client) -> str:
     return ". ".join(told)
 
 
-async def _mailstore(settings: Settings) -> str:
+async def _mailstore(settings: Settings, redis: Client | None) -> str:
+    """*redis* says whether it is the store that it knows; None when it cannot be asked."""
     store = MailStore(settings.mail)
     try:
+        if redis:
+            await Keepsake(redis, store, history=settings.stream.history).compare()
         await store.check()
     except StoreUnavailableError as error:
-        raise StoreUnavailableError(f"{settings.mail} cannot be written: {error}") from error
+        raise StoreUnavailableError(f"{settings.mail} cannot be used: {error}") from error
     finally:
         store.close()
     return f"{settings.mail} can be written"

@@ -65,11 +65,7 @@ class Keepsake:
         """
         marker = self._folder / "store"
         async with self._settling:
-            with available():
-                known = (await self._redis.get(keys.STORE) or b"").decode()
-            here = await self._off_loop(_read, marker)
-            if known and here != known:
-                raise StoreUnavailableError(_strange(self._mailstore.folder, marker, known))
+            known, here = await self.compare()
             here = here or await self._off_loop(_first, marker)
             if not known:
                 await self.restore()
@@ -78,6 +74,19 @@ class Keepsake:
             self._mailstore.expect(marker)
             self._settled = True
         return here
+
+    async def compare(self) -> tuple[str, str]:
+        """The store's id as Redis knows it and as it stands here, '' where there is none. Changes nothing.
+
+        Raises StoreUnavailableError when Redis knows another store than the one that is here.
+        """
+        marker = self._folder / "store"
+        with available():
+            known = (await self._redis.get(keys.STORE) or b"").decode()
+        here = await self._off_loop(_read, marker)
+        if known and here != known:
+            raise StoreUnavailableError(_strange(self._mailstore.folder, marker, known))
+        return known, here
 
     async def reserve(self, number: int) -> None:
         """Returns when *number* may stand in a reference: it will not be given again, whatever happens to Redis."""

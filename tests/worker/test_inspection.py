@@ -10,6 +10,7 @@ from tests.support.dovecot import Dovecot
 from tests.support.scripted_imap import ScriptedImap, Talk
 from tests.worker.desk import letter
 from worker.check import check
+from workitems import keys
 from workitems.redis import Client
 from workitems.settings import Settings
 
@@ -145,3 +146,13 @@ async def test_a_service_s_secret_that_cannot_be_read_is_said(
     fine, told = await checked(post_dovecot.port, user, {"gun": gun})
     assert fine
     assert "hush" not in told
+
+
+async def test_a_disk_that_is_not_mounted_is_told_of(redis: Client, redis_url: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"redis": {"url": redis_url}, "data": str(tmp_path)})
+    said: list[str] = []
+    assert await check(settings, said.append)
+    assert await redis.get(keys.STORE) is None  # to look joins nothing
+    await redis.set(keys.STORE, "of-the-disk")
+    assert not await check(settings, said.append)
+    assert any("mount its disk" in line and "write of-the-disk into" in line for line in said)
