@@ -4,11 +4,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from redis import Redis
 from tornado.ioloop import IOLoop
 
 from tests.support.redis_server import RedisServer
 from workitems.redis import Client, connect
+
+
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """How one test has the log written is over with it: loggers would keep the level that the first of them set."""
+    configure = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

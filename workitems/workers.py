@@ -12,7 +12,10 @@ from typing import Any, Self
 from redis.exceptions import ResponseError
 
 from workitems import keys
+from workitems.log import get_logger
 from workitems.redis import Client, available
+
+log = get_logger("worker")
 
 #: Seconds between two reports of a worker.
 REPORT = 5.0
@@ -57,6 +60,7 @@ class Report:
         self._redis = redis
         self._name = name
         self._mine = Worker(0.0, 0.0, pid, version=_version())
+        self._warned = False
 
     async def write(self, mailboxes: tuple[str, ...]) -> None:
         """Say that it is alive and holds *mailboxes*; forget who has been dead for long."""
@@ -66,10 +70,18 @@ class Report:
             self._mine, at=now, started=self._mine.started or now, mailboxes=mailboxes, in_hand=in_hand, waiting=waiting
         )
         with available():
+            reports = await _reports(self._redis)
+            self._warn(reports.get(self._name), first=self._mine.started == now)
             await self._redis.hset(keys.WORKERS, self._name, json.dumps(asdict(self._mine)))
-            dead = [name for name, each in (await _reports(self._redis)).items() if not each or now - each.at > FORGET]
+            dead = [name for name, each in reports.items() if not each or now - each.at > FORGET]
             if dead:
                 await self._redis.hdel(keys.WORKERS, *dead)
+
+    def _warn(self, known: Worker | None, *, first: bool) -> None:
+        """Say once that another process reports under our name. A process of before ours does not report again."""
+        if known and known.pid != self._mine.pid and not first and not self._warned:
+            self._warned = True
+            log.warning("another live worker has this name: give each a worker.name", name=self._name, pid=known.pid)
 
     async def leave(self) -> None:
         """It stops: it is no longer one of the living."""

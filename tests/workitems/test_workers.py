@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, replace
 
+from structlog.testing import capture_logs
+
 from workitems import keys
 from workitems.redis import Client
 from workitems.workers import FORGET, Report, Worker, alive, clock
@@ -28,6 +30,19 @@ async def test_a_worker_that_reports_is_alive_and_says_what_it_does(redis: Clien
     await report.write(())
     second = (await alive(redis))["one"]
     assert second.started == first.started <= first.at <= second.at
+
+
+async def test_two_live_workers_of_one_name_are_told_of_once_and_the_next_process_of_a_killed_one_is_not(
+    redis: Client,
+) -> None:
+    with capture_logs() as lines:
+        killed, after = Report(redis, "one", 1), Report(redis, "one", 2)
+        for report in (killed, after, after):
+            await report.write(())
+        assert lines == []
+        for report in (killed, after, killed, after):
+            await report.write(())
+    assert [(line["log_level"], line["pid"]) for line in lines] == [("warning", 2), ("warning", 1)]
 
 
 async def test_who_did_not_report_for_a_while_is_dead_and_who_left_is_gone(redis: Client) -> None:
