@@ -24,5 +24,5 @@ async def test_one_run_of_very_many_uids_leaves_others_their_turn() -> None:
 
 
 async def test_uids_that_are_told_again_and_again_are_not_read_without_end() -> None:
-    with pytest.raises(ProtocolError, match="more than 5,000,000 UIDs"):
+    with pytest.raises(ProtocolError, match="more than 2,000,000 UIDs"):
         await uids_of([(b"ESEARCH UID ALL " + b",".join([b"1:10000"] * 100_000),)], 1)
