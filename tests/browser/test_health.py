@@ -1,5 +1,6 @@
 """What people are told of mailboxes, workers and mail that could not be read, in Chromium before the real server."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -115,7 +116,9 @@ async def test_a_mail_that_could_not_be_read_is_listed_with_its_reason_and_read_
     await expect(page.locator("#quarantine-link")).to_be_hidden()
     await page.evaluate(SPOKEN)
     item_id = await unreadable(context)
-    await page.wait_for_function("window.spoken.includes('1 mail could not be read')")
+    async with asyncio.timeout(10):
+        while "1 mail could not be read" not in await page.evaluate("() => window.spoken"):
+            await asyncio.sleep(0.05)
     await page.click("text=1 mail could not be read")
     row = page.locator("#quarantine li")
     await expect(row).to_contain_text("it took too long")
