@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from workitems import keys
+from workitems import durable, keys
 from workitems.errors import StoreUnavailableError
 from workitems.event import dumps
 from workitems.item import Json
@@ -153,7 +153,7 @@ def _read(path: Path) -> str:
 def _first(marker: Path) -> str:
     """The id of a store that has none yet; of two processes that give it one, the first counts."""
     marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sync(marker.parent.parent)
+    durable.sync([marker.parent.parent])
     with _locked(marker.parent):
         if not (here := _read(marker)):
             _write(marker, here := secrets.token_hex(16))
@@ -180,29 +180,11 @@ def _append(path: Path, lines: bytes) -> None:
     finally:
         os.close(descriptor)
     if fresh:
-        _sync(path.parent)
+        durable.sync([path.parent])
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.write(path.parent, [(path, text.encode())])
 
 
 @contextmanager

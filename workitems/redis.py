@@ -1,5 +1,6 @@
 """The connection to Redis: every time-out explicit, one shape of answers, one error when it is away."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,11 +84,15 @@ class Script:
     def __init__(self, *names: str) -> None:
         """*names* of `.lua` files of this package, joined in this order: the first ones define, the last one acts."""
         self._text = "\n".join(files("workitems").joinpath(name).read_text(encoding="utf-8") for name in names)
+        self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, redis: Client, key: str, arguments: Sequence[Argument]) -> Any:
         """Run it on the slot of *key*. Raises StoreUnavailableError when Redis is away."""
         with available():
-            return await redis.register_script(self._text)(keys=[key], args=list(arguments))
+            try:
+                return await redis.evalsha(self._digest, 1, key, *arguments)
+            except exceptions.NoScriptError:
+                return await redis.eval(self._text, 1, key, *arguments)
 
 
 async def run_id(redis: Client) -> str:
