@@ -22,7 +22,7 @@ _ENDINGS = {
 
 def attachments(files: list[Part], html: str, limits: Limits) -> tuple[list[Attachment], bool]:
     """(files in order, whether all could be opened). A file is inline when the HTML shows it by its Content-ID."""
-    shown = {found[1] for found in _CID.finditer(html)}
+    shown = {found[1] for found in _CID.finditer(html)} if files else set()
     out: list[Attachment] = []
     opened_all = True
     for part in files:
