@@ -49,6 +49,10 @@ class FieldRule:
     currency: str | None = None
     required: bool = False
 
+    def __hash__(self) -> int:
+        # Rules are looked up once a mail; their labels are hundreds of strings and compared all the same.
+        return hash(self.name)
+
     @classmethod
     def decode(cls, data: dict[str, Any]) -> "FieldRule":
         """The rule that `data` (from JSON or TOML) describes. ValueError names what is wrong and what is accepted."""
