@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
-from worker.reading.fields.words import find_words, folded, tokens_of, words_of
+from worker.reading.fields.words import find_words, find_words_and_signs, folded, has_signs, tokens_of
 from worker.reading.rules import FieldRule
 from worker.reading.vocabulary import GENERAL_FIELDS
 
@@ -22,11 +23,10 @@ _GLUE = frozenset(" .-/_'’")
 class _Node:
     next: dict[str, "_Node"] = field(default_factory=dict)
     label: str | None = None
-    rules: list[int] = field(default_factory=list)
+    rules: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A label in a text: where it stands, as the rule spells it, and which rules (by place) it belongs to."""
 
     start: int
@@ -75,7 +75,7 @@ class Lexicon:
 
     def __init__(self, rules: Sequence[FieldRule]) -> None:
         self._root: dict[str, _Node] = {}
-        self._begins = _Begins(self._root)
+        self._begins = _Begins(self._root).__getitem__
         for place, rule in enumerate(rules):
             for label in rule.labels:
                 self._add(label, place)
@@ -88,47 +88,52 @@ class Lexicon:
         if node is not None:
             node.label = node.label or label
             if place not in node.rules:
-                node.rules.append(place)
+                node.rules += (place,)
 
     def labels(self, text: str, start: int, end: int) -> list[Label]:
         """Labels between two offsets, the longest at each place, in order, not overlapping."""
-        begins = self._begins.__getitem__
         out: list[Label] = []
+        signs = has_signs(text)
         while start < end and len(out) < MAX_LABELS:
             newline = text.find("\n", start, end)
             stop = end if newline < 0 else newline
+            words = find_words(text, start, stop)
             # Most lines hold no label: they cost one look for each word and no positions.
-            if any(map(begins, find_words(text, start, stop))) or text.find("_", start, stop) >= 0:
-                out += islice(self._labels_of_line(text, start, stop), MAX_LABELS - len(out))
+            if any(map(self._begins, words)) or (signs and text.find("_", start, stop) >= 0):
+                words = find_words_and_signs(text, start, stop) if signs else words
+                out += islice(self._labels_of_line(text, words, start), MAX_LABELS - len(out))
             start = stop + 1
         return out
 
-    def _labels_of_line(self, text: str, start: int, end: int) -> Iterator[Label]:
-        words = list(words_of(text, start, end))
+    def _labels_of_line(self, text: str, words: list[str], start: int) -> Iterator[Label]:
         taken = 0
         for place, word in enumerate(words):
-            if place < taken or not self._begins[word[0]]:
-                continue
-            found = self._longest(text, words, place)
-            if found is not None:
-                label, taken = found
-                yield label
+            # Nothing but glue stands between two words, so that the next place is the right one.
+            start = text.find(word, start)
+            if place >= taken and self._begins(word):
+                found = self._longest(text, words, place, start)
+                if found is not None:
+                    label, taken = found
+                    yield label
+            start += len(word)
 
-    def _longest(self, text: str, words: list, place: int) -> tuple[Label, int] | None:  # type: ignore[type-arg]
+    def _longest(self, text: str, words: list[str], place: int, start: int) -> tuple[Label, int] | None:
+        """The longest label that begins with a word of the line, which stands at `start`, and the word after it."""
         level = self._root
         best: tuple[Label, int] | None = None
-        for at in range(place, min(place + 10, len(words))):
-            word = words[at]
-            if at > place and not _GLUE.issuperset(text[words[at - 1].end() : word.start()]):
-                break
-            node: _Node | None = None
-            for token in folded(word[0]):
+        end = start
+        for at, word in enumerate(words[place : place + 10], place + 1):
+            for token in folded(word):
                 node = level.get(token)
                 if node is None:
                     return best
                 level = node.next
+            begin = text.find(word, end)
+            if not _GLUE.issuperset(text[end:begin]):
+                break
+            end = begin + len(word)
             if node is not None and node.label is not None:
-                best = Label(words[place].start(), word.end(), node.label, tuple(node.rules)), at + 1
+                best = Label(start, end, node.label, node.rules), at
         return best
 
 

@@ -14,7 +14,10 @@ _ENDINGS = ("snummer", "nummer", "nr")
 @lru_cache(maxsize=20_000)
 def folded(word: str) -> tuple[str, ...]:
     """One word of a text as one or two tokens: `Policennr` → (`policen`, `number`)."""
-    plain = "".join(char for char in normalize("NFKD", word[:60]).casefold() if not combining(char)).replace(" ", "")
+    plain = word[:60].casefold()
+    if not plain.isascii():
+        plain = "".join(char for char in normalize("NFKD", word[:60]).casefold() if not combining(char))
+    plain = plain.replace(" ", "")
     if plain in _NUMBER:
         return ("number",)
     for ending in _ENDINGS:
@@ -28,8 +31,14 @@ def tokens_of(label: str) -> tuple[str, ...]:
     return tuple(token for word in _WORD.findall(label) for token in folded(word))
 
 
-#: (text, start, end) → its words without their places, quickly: those joined by "_" stay joined.
-find_words = re.compile(r"\w+").findall
+#: (text, start, end) → its words without their places; those with signs cost more, and few texts have any.
+find_words = re.compile(r"[^\W_]+").findall
+find_words_and_signs = _WORD.findall
+
+
+def has_signs(text: str) -> bool:
+    """Whether there may be a word in the text that is written with a sign: #, № or N°."""
+    return "#" in text or "№" in text or "°" in text
 
 
 def words_of(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
