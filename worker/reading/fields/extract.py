@@ -1,6 +1,6 @@
 """Fields of one mail: candidates of all rules in all sources, the best as value, the others as alternatives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,7 +43,7 @@ class Source:
         return language_of_text(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Finding:
     source: Source
     place: int
@@ -67,12 +67,14 @@ def extract(sources: list[Source], rules: Sequence[FieldRule]) -> tuple[dict[str
     """(name → normal form, name → evidence). `sources` come best first; a field without a value is in neither."""
     rules = tuple(rules)
     known = lexicon(rules)
+    searched = [(number, rule) for number, rule in enumerate(rules) if rule.pattern is not None and not rule.labels]
     findings: list[list[_Finding]] = [[] for _ in rules]
     unsure: list[list[Any]] = [[] for _ in rules]
     for place, source in enumerate(sources):
         for start, end in source.spans:
             _by_label(source, place, start, end, rules, known, findings, unsure)
-        _by_pattern(source, place, rules, findings)
+        for number, rule in searched:
+            _by_pattern(source, place, rule, findings[number])
     fields: dict[str, Any] = {}
     evidence: dict[str, dict[str, Any]] = {}
     for rule, found, readings in zip(rules, findings, unsure, strict=True):
@@ -96,43 +98,43 @@ def _by_label(
             if len(findings[number]) >= MAX_FINDINGS:
                 continue
             rule = rules[number]
-            for first, last, value in _values(rule, source, candidate, end):
-                findings[number].append(
-                    _Finding(
-                        source,
-                        place,
-                        first,
-                        last,
-                        value,
-                        f"label: {candidate.label.label}",
-                        candidate.confidence * source.weight,
-                    )
-                )
-                break
-            else:
+            value = _value(rule, source, candidate, end)
+            if value is None:
                 unsure[number] += ambiguous(rule, source.text[candidate.start : candidate.end])[:MAX_ALTERNATIVES]
+                continue
+            findings[number].append(
+                _Finding(
+                    source,
+                    place,
+                    value.start,
+                    value.end,
+                    value.value,
+                    f"label: {candidate.label.label}",
+                    candidate.confidence * source.weight,
+                )
+            )
 
 
-def _values(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> Iterator[tuple[int, int, Any]]:
-    """The value of a candidate as (start, end, normal form) in the source's text; at most one."""
+def _value(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> Value | None:
+    """The value of a candidate, placed in the source's text."""
     if rule.type == "table":
-        if table := table_at(source.text, candidate.label, end):
-            yield table.start, table.end, table.rows
-        return
-    if candidate.strict and not _may_fit_a_sentence(rule, source.text[candidate.start : candidate.start + 24]):
-        return
+        table = table_at(source.text, candidate.label, end)
+        return Value(table.start, table.end, table.rows) if table else None
+    start, strict = candidate.start, candidate.strict
+    if strict and not _may_fit_a_sentence(rule, source.text[start : start + 24]):
+        return None
     hint = _hint(rule, source, candidate)
-    text = source.text[candidate.start : candidate.end]
+    text = source.text[start : candidate.end]
     if rule.pattern is None:
         value = find(rule, text, hint)
-        if value is not None and not (candidate.strict and not _fits_a_sentence(rule, candidate, text, value)):
-            yield candidate.start + value.start, candidate.start + value.end, value.value
-        return
+        if value is None or (strict and not _fits_a_sentence(rule, candidate, text, value)):
+            return None
+        return Value(start + value.start, start + value.end, value.value)
     for first, last in matches(rule.pattern, text):
         value = find(rule, text[first:last], hint)
-        if value is not None and not (candidate.strict and first + value.start > 0):
-            yield candidate.start + first + value.start, candidate.start + first + value.end, value.value
-            return
+        if value is not None and not (strict and first + value.start > 0):
+            return Value(start + first + value.start, start + first + value.end, value.value)
+    return None
 
 
 def _may_fit_a_sentence(rule: FieldRule, beginning: str) -> bool:
@@ -159,20 +161,18 @@ def _hint(rule: FieldRule, source: Source, candidate: Candidate) -> Hint:
     return Hint(language_of(candidate.label.label) or source.language, candidate.remark)
 
 
-def _by_pattern(source: Source, place: int, rules: tuple[FieldRule, ...], findings: list[list[_Finding]]) -> None:
-    """Rules with a pattern and no label search everywhere."""
-    for number, rule in enumerate(rules):
-        if rule.pattern is None or rule.labels:
-            continue
-        for start, end in source.spans:
-            for first, last in matches(rule.pattern, source.text[start:end]):
-                if len(findings[number]) >= MAX_FINDINGS:
-                    break
-                value = _matched(rule, source, start + first, start + last)
-                if value is not None:
-                    findings[number].append(
-                        _Finding(source, place, value.start, value.end, value.value, "pattern", PATTERN * source.weight)
-                    )
+def _by_pattern(source: Source, place: int, rule: FieldRule, findings: list[_Finding]) -> None:
+    """A rule with a pattern and no label searches everywhere."""
+    assert rule.pattern is not None
+    for start, end in source.spans:
+        for first, last in matches(rule.pattern, source.text[start:end]):
+            if len(findings) >= MAX_FINDINGS:
+                break
+            value = _matched(rule, source, start + first, start + last)
+            if value is not None:
+                findings.append(
+                    _Finding(source, place, value.start, value.end, value.value, "pattern", PATTERN * source.weight)
+                )
 
 
 def _matched(rule: FieldRule, source: Source, start: int, end: int) -> Value | None:

@@ -27,7 +27,7 @@ _LABELLED = re.compile(r"[ >*•-]{0,6}[^\s:\t][^:\n\t]{0,40}:(?:\s|\*|$)")
 _BULLET = re.compile(r"[\s>*•·\-–#\d.)(+|_]{0,12}$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """Text that may hold the value of a label; `strict`: it must begin at `start`, since nothing separates it."""
 
@@ -43,70 +43,81 @@ class Candidate:
 def candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterator[Candidate]:
     """Candidates between two offsets of a text, in the order of their labels."""
     found = lexicon.labels(text, start, end)
-    if not found:
-        return
-    colons = {label.start for label in found if _SEPARATOR.match(text, label.end, end)}
-    for place, label in enumerate(found):
-        following = next((other.start for other in found[place + 1 : place + 6] if other.start in colons), end)
-        yield from _Place(
-            text, start, end, label, {other.start: other for other in found[place + 1 : place + 6]}, following
-        ).values()
+    separators = [_SEPARATOR.match(text, label.end, end) for label in found]
+    for place, (label, separator) in enumerate(zip(found, separators, strict=True)):
+        near = slice(place + 1, place + 6)
+        candidate = _Place(text, start, end, label, found[near], separators[near]).value(separator)
+        if candidate is not None:
+            yield candidate
 
 
 class _Place:
-    """One label and what stands round it."""
+    """One label and what stands round it; `others` are the labels behind it, with what separates their values."""
 
     def __init__(
-        self, text: str, start: int, end: int, label: Label, others: dict[int, Label], next_colon: int
+        self,
+        text: str,
+        start: int,
+        end: int,
+        label: Label,
+        others: list[Label],
+        separators: list[re.Match[str] | None],
     ) -> None:
         self._text = text
         self._label = label
         self._others = others
+        self._separators = separators
+        self._end = end
         self._line_start = max(text.rfind("\n", start, label.start) + 1, start)
         newline = text.find("\n", label.end, end)
         self._line_end = end if newline < 0 else newline
-        self._end = end
-        cell_start = max(text.rfind("\t", self._line_start, label.start) + 1, self._line_start)
+        self._cell_start = max(text.rfind("\t", self._line_start, label.start) + 1, self._line_start)
         tab = text.find("\t", label.end, self._line_end)
         self._cell_end = self._line_end if tab < 0 else tab
-        self._cell_start = cell_start
-        self._leads = _BULLET.match(text, max(cell_start, label.start - 40), label.start) is not None
-        self._next_colon = next_colon
 
-    def values(self) -> Iterator[Candidate]:
-        text, label = self._text, self._label
-        separator = _SEPARATOR.match(text, label.end, self._cell_end)
-        if separator is not None:
+    def value(self, separator: re.Match[str] | None) -> Candidate | None:
+        text, label, cell_end = self._text, self._label, self._cell_end
+        leads = self._leads()
+        if separator is not None and separator.end() <= cell_end:
             remark = separator[1] or ""
-            if separator.end() < self._cell_end:
-                stop = min(self._cell_end, max(self._next_colon, separator.end()))
-                yield self._made(separator.end(), stop, 0.95 if self._leads else 0.85, remark)
-            elif self._leads:
-                yield from self._elsewhere(0.9, remark)
-            return
-        rest = _PAREN.match(text, label.end, self._cell_end)
-        if rest is not None and self._leads:
-            yield from self._elsewhere(0.85, rest[1] or "")
-            return
-        if self._leads and (dash := _DASH.match(text, label.end, self._cell_end)):
-            yield self._made(dash.end(), min(self._cell_end, self._next_colon), 0.8)
-            return
-        if joint := _JOINT.match(text, label.end, self._cell_end):
-            yield self._made(joint.end(), min(self._cell_end, self._next_colon), 0.7, strict=True)
+            if separator.end() < cell_end:
+                stop = max(self._stop(), separator.end())
+                return self._made(separator.end(), stop, 0.95 if leads else 0.85, remark)
+            return self._elsewhere(0.9, remark) if leads else None
+        if leads and (rest := _PAREN.match(text, label.end, cell_end)):
+            return self._elsewhere(0.85, rest[1] or "")
+        if leads and (dash := _DASH.match(text, label.end, cell_end)):
+            return self._made(dash.end(), self._stop(), 0.8)
+        if joint := _JOINT.match(text, label.end, cell_end):
+            return self._made(joint.end(), self._stop(), 0.7, strict=True)
+        return None
+
+    def _leads(self) -> bool:
+        """Whether the label is the first in its cell, but for bullets and numbers."""
+        start = self._label.start
+        return (
+            start == self._cell_start or _BULLET.match(self._text, max(self._cell_start, start - 40), start) is not None
+        )
+
+    def _stop(self) -> int:
+        """Where a value beside its label ends at the latest: the cell does, or another label with a colon begins."""
+        for other, separator in zip(self._others, self._separators, strict=True):
+            if separator is not None:
+                return min(self._cell_end, other.start)
+        return self._cell_end
 
     def _made(self, start: int, end: int, confidence: float, remark: str = "", *, strict: bool = False) -> Candidate:
         return Candidate(self._label, start, min(end, start + MAX_VALUE), confidence, strict, remark)
 
-    def _elsewhere(self, confidence: float, remark: str) -> Iterator[Candidate]:
+    def _elsewhere(self, confidence: float, remark: str) -> Candidate | None:
         """The label fills its cell: the value is in the next cell, in the cell below, or on the next line."""
         if self._cell_end < self._line_end:
-            yield from self._next_cell(confidence, remark)
-        elif "\t" in self._text[self._line_start : self._cell_start]:
-            yield from self._cell_below(confidence, remark)
-        else:
-            yield from self._next_line(confidence, remark)
+            return self._next_cell(confidence, remark)
+        if "\t" in self._text[self._line_start : self._cell_start]:
+            return self._cell_below(confidence, remark)
+        return self._next_line(confidence, remark)
 
-    def _next_cell(self, confidence: float, remark: str) -> Iterator[Candidate]:
+    def _next_cell(self, confidence: float, remark: str) -> Candidate | None:
         start = self._cell_end
         while start < self._line_end and self._text[start] in "\t ":
             start += 1
@@ -114,21 +125,20 @@ class _Place:
         stop = self._line_end if tab < 0 else tab
         if self._is_label(start, stop):
             # A row of labels is the head of a table.
-            yield from self._cell_below(confidence, remark)
-        else:
-            yield self._made(start, stop, confidence, remark)
+            return self._cell_below(confidence, remark)
+        return self._made(start, stop, confidence, remark)
 
-    def _cell_below(self, confidence: float, remark: str) -> Iterator[Candidate]:
+    def _cell_below(self, confidence: float, remark: str) -> Candidate | None:
         column = self._text.count("\t", self._line_start, self._cell_start)
         start, stop = self._line_below(self._line_end)
         if self._text.count("\t", start, stop) < max(column, 1):
-            return
+            return None
         for _ in range(column):
             start = self._text.find("\t", start, stop) + 1
         if self._is_a_row(stop + 1, column):
-            return  # one row of several is not the mail's value
+            return None  # one row of several is not the mail's value
         tab = self._text.find("\t", start, stop)
-        yield self._made(start, stop if tab < 0 else tab, confidence - 0.05, remark)
+        return self._made(start, stop if tab < 0 else tab, confidence - 0.05, remark)
 
     def _is_a_row(self, start: int, column: int) -> bool:
         """Whether the line at *start* has something in this column, too."""
@@ -136,21 +146,21 @@ class _Place:
         cells = self._text[start : self._end if newline < 0 else newline].split("\t")
         return len(cells) > max(column, 1) and bool(cells[column].strip())
 
-    def _next_line(self, confidence: float, remark: str) -> Iterator[Candidate]:
+    def _next_line(self, confidence: float, remark: str) -> Candidate | None:
         start, stop = self._line_below(self._line_end)
         if start >= stop or self._is_label(start, stop):
-            return
+            return None
         if _LABELLED.match(self._text, start, stop):
-            return
+            return None
         said = self._text.find(":", self._label.end, self._line_end) >= 0
         if not said and not self._is_heading(start, stop):
-            return
+            return None
         tab = self._text.find("\t", start, stop)
-        yield self._made(start, stop if tab < 0 else tab, confidence - (0.05 if said else 0.2), remark)
+        return self._made(start, stop if tab < 0 else tab, confidence - (0.05 if said else 0.2), remark)
 
     def _is_label(self, start: int, stop: int) -> bool:
         """Whether a label fills a cell or line, so that it is no value: in "PO-5502" the label "PO" does not."""
-        other = self._others.get(start)
+        other = next((other for other in self._others if other.start == start), None)
         return other is not None and not self._text[other.end : stop].strip(" .:*")
 
     def _is_heading(self, start: int, stop: int) -> bool:

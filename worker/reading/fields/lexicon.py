@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
 from worker.reading.fields.words import find_words, find_words_and_signs, folded, has_signs, tokens_of
 from worker.reading.rules import FieldRule
@@ -26,7 +25,8 @@ class _Node:
     rules: tuple[int, ...] = ()
 
 
-class Label(NamedTuple):
+@dataclass(slots=True)
+class Label:
     """A label in a text: where it stands, as the rule spells it, and which rules (by place) it belongs to."""
 
     start: int

@@ -27,7 +27,7 @@ _NO_VALUES = """
 _NOTHING = frozenset(_NO_VALUES.split())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
     """A normal form and where in the candidate it was written."""
 
@@ -36,7 +36,7 @@ class Value:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hint:
     """What the place tells: the language of label or mail, and a remark in brackets ("Amount (EUR)")."""
 
