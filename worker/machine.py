@@ -8,7 +8,7 @@ from typing import Any
 from worker.sandbox.process import Result
 from workitems import identity
 from workitems.item import MACHINE, SCHEMA, Json
-from workitems.mailstore import Stored
+from workitems.sidecar import Stored
 from workitems.store import ANCESTORS
 
 #: What the list view carries at most; the rest comes with the stored reading.

@@ -23,8 +23,9 @@ from workitems.backoff import delay
 from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
 from workitems.intake import Intake, Waiting
 from workitems.log import get_logger
-from workitems.mailstore import MailStore, Stored
+from workitems.mailstore import MailStore
 from workitems.redis import BLOCK, Client
+from workitems.sidecar import Stored
 from workitems.store import Store
 from workitems.tasks import not_cancelled
 

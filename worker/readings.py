@@ -9,7 +9,7 @@ from worker.sandbox.failure import ReadFailedError
 from worker.sandbox.pool import Sandbox
 from worker.sandbox.process import Result
 from workitems.log import get_logger
-from workitems.mailstore import Stored
+from workitems.sidecar import Stored
 
 log = get_logger("reader")
 

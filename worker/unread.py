@@ -8,7 +8,8 @@ from worker.machine import MOST_ATTACHMENTS, MOST_RECIPIENTS, Publication
 from workitems.errors import DecodeError, NotFoundError
 from workitems.intake import Waiting
 from workitems.item import MACHINE, SCHEMA, Json
-from workitems.mailstore import MailStore, Sidecar
+from workitems.mailstore import MailStore
+from workitems.sidecar import Sidecar
 
 #: Characters of a preview that is made from the text.
 _PREVIEW = 200

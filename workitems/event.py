@@ -98,15 +98,25 @@ def removed(events: Iterable[Event]) -> frozenset[str]:
     return frozenset(event.item for event in events if event.removes)
 
 
+# Made once: `json.dumps` with any argument makes one anew each time.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def dumps(value: Any) -> str:
     """Compact JSON in UTF-8; lone surrogates, which JSON cannot carry as UTF-8, become U+FFFD."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not text.isascii() else text
+    text = _ENCODER.encode(value)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def is_deeper(value: Any, levels: int = DEEPEST) -> bool:
     """Whether lists and objects lie in each other more than *levels* deep: what one place reads, another could not."""
-    if not isinstance(value, dict | list):
-        return False
-    inside = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(is_deeper(each, levels - 1) for each in inside)
+    boxes = _boxes([value])
+    for _ in range(levels):
+        if not boxes:
+            break
+        boxes = _boxes(each for box in boxes for each in (box.values() if isinstance(box, dict) else box))
+    return bool(boxes)
+
+
+def _boxes(values: Iterable[Any]) -> list[Any]:
+    return [each for each in values if isinstance(each, (dict, list))]

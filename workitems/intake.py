@@ -23,9 +23,10 @@ from workitems.errors import (
     TubepostError,
 )
 from workitems.event import dumps
-from workitems.mailstore import MailStore, Sidecar
+from workitems.mailstore import MailStore
 from workitems.quarantine import retry
 from workitems.redis import Argument, Client, Script, available
+from workitems.sidecar import Sidecar
 
 _put = Script("feed.lua", "put.lua")
 _hold = Script("feed.lua", "hold.lua")

@@ -16,8 +16,8 @@ STATUSES = ("new", "in_progress", "waiting", "done", "dismissed")
 #: Bytes of JSON that an item's list view may have; evidence and text come by `GET` only.
 VIEW_LIMIT = 8_000
 
-#: Bytes kept free in the view for what the publish step joins: ids, reference, status, assignee, version.
-_JOINED = 700
+#: What of it the publish step leaves to the mail: it joins ids, reference, status, assignee, version.
+_ROOM = VIEW_LIMIT - 700
 
 #: The part of the list view that comes from the mail, with what stands where the mail gave nothing.
 MACHINE: Json = {
@@ -109,9 +109,20 @@ def view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
     What does not fit is cut in the order of least harm: recipients, preview, attachments, then the longest fields;
     the flag `shortened` says so, and the whole comes by `GET`.
     """
-    head = {"id": item_id, "mailbox": mailbox} | {name: machine.get(name, empty) for name, empty in MACHINE.items()}
-    head["extracted_fields"] = effective_fields(machine, person)
+    head = _whole_head(item_id, mailbox, machine, person)
     return head if _fits(head) else _shortened(head)
+
+
+def encoded_view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> str:
+    """`view_head` as JSON text, which most often is written once."""
+    head = _whole_head(item_id, mailbox, machine, person)
+    text = dumps(head)
+    return text if len(text.encode()) <= _ROOM else dumps(_shortened(head))
+
+
+def _whole_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
+    head = {"id": item_id, "mailbox": mailbox} | {name: machine.get(name, empty) for name, empty in MACHINE.items()}
+    return head | {"extracted_fields": effective_fields(machine, person)}
 
 
 def effective_fields(machine: Json, person: Json) -> Json:
@@ -125,7 +136,7 @@ def _size(value: Json) -> int:
 
 
 def _fits(head: Json) -> bool:
-    return _size(head) <= VIEW_LIMIT - _JOINED
+    return _size(head) <= _ROOM
 
 
 def _shortened(head: Json) -> Json:
@@ -140,7 +151,7 @@ def _shortened(head: Json) -> Json:
         if _fits(head):
             return head
         head = head | cut
-    head |= {"extracted_fields": _shortest(head["extracted_fields"], VIEW_LIMIT - _JOINED - _size(head | _NO_FIELDS))}
+    head |= {"extracted_fields": _shortest(head["extracted_fields"], _ROOM - _size(head | _NO_FIELDS))}
     if not _fits(head):
         head |= {name: (head[name] or "")[:200] for name in ("subject", "from_name", "from_email", "reason")}
     if not _fits(head):

@@ -1,41 +1,30 @@
 """Raw mail and what was cut out of it, as files that survive a power cut.
 
-    <data>/mail/<2 characters>/<item id>/<fingerprint>.eml    raw mail, as it came
-                                         <fingerprint>.json   sidecar: where it came from; written last, so its presence
-                                                              says that the raw mail is whole
-                                         reading.json         text, sanitized HTML, evidence, all fields
-                                         attachment-<n>
+    <data>/mail/<2 characters>/<item id>/    one mail: see workitems/mailfolder.py
 
 Other bytes of the same mail (a variant) are another pair of files in the same folder. What was put survives a power
 cut (`workitems.durable`).
 """
 
 import asyncio
-import json
-import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from workitems import durable
-from workitems.durable import TEMPORARY
-from workitems.errors import DecodeError, NoLongerKeptError, NotFoundError, StoreUnavailableError
+from workitems import durable, mailfolder
+from workitems.errors import NotFoundError, StoreUnavailableError
 from workitems.event import dumps
-from workitems.log import get_logger
+from workitems.mailfolder import READING, WHOLE, File
+from workitems.sidecar import Sidecar, Stored
 from workitems.together import Together
-
-log = get_logger("mailstore")
-
-SCHEMA = 1
 
 #: Threads that wait for the disk; more would only queue there.
 THREADS = 4
@@ -43,61 +32,10 @@ THREADS = 4
 #: Mails that are written, and that are fetched, in one go.
 MOST_WRITTEN, MOST_FETCHED = 64, 32
 
-#: The end of a reading, which nothing in it holds.
-_WHOLE = b"\n"
-
 _ITEM_ID = re.compile(r"wi_[a-z2-7]{26}")
-
-#: Seconds after which a temporary file is what a process left that was killed while it wrote.
-_LEFT_BEHIND = 3600.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """Where a raw mail came from. `arrived` is INTERNALDATE or the time of the post, ISO 8601 UTC, whole seconds."""
-
-    id: str
-    mailbox: str
-    raw: str
-    arrived: str
-    source: str
-    size: int
-    oversized: bool = False
-    uidvalidity: int | None = None
-    uid: int | None = None
-    folder: str = ""
-    #: Whether the team sent it itself.
-    own: bool = False
-    sender: str | None = None
-    recipients: tuple[str, ...] = ()
-    schema: int = SCHEMA
-
-    def encode(self) -> bytes:
-        return dumps({name: getattr(self, name) for name in self.__slots__}).encode()
-
-    @classmethod
-    def decode(cls, raw: bytes) -> Self:
-        """Unknown names are ignored, so that an older program reads what a newer one wrote."""
-        try:
-            known = {name: value for name, value in json.loads(raw).items() if name in cls.__slots__}
-            return cls(**known | {"recipients": tuple(known.get("recipients", ()))})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise DecodeError("a sidecar cannot be understood", raw) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One raw mail as it lies in the store."""
-
-    sidecar: Sidecar
-    raw: bytes
-
-
-#: A file and what it is to hold.
-File = tuple[Path, bytes]
 
 
 @contextmanager
@@ -114,6 +52,7 @@ class MailStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._place = str(folder)
         self._marker: Path | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mailstore")
         self._write_soon: Together[list[File], None] = Together(self._write_together, most=MOST_WRITTEN)
@@ -148,11 +87,11 @@ class MailStore:
 
     async def versions(self, item_id: str) -> list[Sidecar]:
         """The same without the raw bytes."""
-        return await self._off_loop(lambda: _kept(self._of(item_id)))
+        return await self._off_loop(lambda: mailfolder.kept(self._of(item_id)))
 
     async def sidecars(self, item_id: str) -> list[Sidecar]:
         """Those of all versions, also where the raw mail is no longer kept. Raises NotFoundError."""
-        return await self._off_loop(lambda: _ordered(self._of(item_id)))
+        return await self._off_loop(lambda: mailfolder.sidecars(self._of(item_id)))
 
     async def put_reading(self, item_id: str, reading: dict[str, Any], attachments: Sequence[bytes]) -> None:
         """What was cut out of the mail: *reading* is JSON-able, *attachments* are numbered from 1.
@@ -161,16 +100,16 @@ class MailStore:
         whose is missing. Attachments, of which nobody could see that they were cut off, survive one.
         """
         folder = self._of(item_id)
-        files = [(folder / f"attachment-{n}", content) for n, content in enumerate(attachments, 1)]
-        await self._write_soon([*files, (folder / "reading.json", dumps(reading).encode() + _WHOLE)])
+        files = [(f"{folder}/attachment-{n}", content) for n, content in enumerate(attachments, 1)]
+        await self._write_soon([*files, (f"{folder}/{READING}", dumps(reading).encode() + WHOLE)])
 
     async def unread(self, shard: Path, *, older_than: float = 0.0) -> list[str]:
         """Ids of the mails in one folder of `shards` that have no whole reading; as `stored` else."""
-        return await self._off_loop(lambda: list(_unread(shard, time.time() - older_than)))
+        return await self._off_loop(lambda: list(mailfolder.unread(str(shard), time.time() - older_than)))
 
     async def get_reading(self, item_id: str) -> dict[str, Any]:
         """Raises NotFoundError when the mail was not read yet, its reading was lost, or it never came by mail."""
-        return await self._off_loop(_read_json, self._of(item_id) / "reading.json")
+        return await self._off_loop(lambda: mailfolder.reading(self._of(item_id)))
 
     async def raw(self, item_id: str) -> Path:
         """The file of the raw mail, of several versions the one that came first. Raises as `get` does."""
@@ -178,11 +117,11 @@ class MailStore:
 
     async def attachment(self, item_id: str, n: int) -> Path:
         """The file of an attachment. Raises NotFoundError."""
-        return await self._off_loop(_existing, self._of(item_id) / f"attachment-{n:d}")
+        return await self._off_loop(lambda: _existing(Path(self._of(item_id), f"attachment-{n:d}")))
 
     async def discard(self, sidecar: Sidecar) -> None:
         """Take back one version of a mail; nothing happens when it is not there."""
-        await self._off_loop(self._discard, sidecar)
+        await self._off_loop(lambda: mailfolder.discard(self._of(sidecar.id), sidecar))
 
     async def remove(self, item_id: str) -> None:
         """Every byte of a mail; nothing happens when there is none."""
@@ -198,7 +137,7 @@ class MailStore:
 
     async def stored(self, shard: Path, *, older_than: float = 0.0) -> list[Sidecar]:
         """The sidecars of every whole mail in one folder of `shards` that was stored *older_than* seconds ago."""
-        return await self._off_loop(lambda: list(_sidecars(shard, time.time() - older_than)))
+        return await self._off_loop(lambda: list(mailfolder.stored(str(shard), time.time() - older_than)))
 
     async def _off_loop(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run *work* in a thread, shielded: a cancelled caller must not leave a file half in its place."""
@@ -210,24 +149,14 @@ class MailStore:
             raise StoreUnavailableError(f"the mail store's disk is not mounted: {self._marker} is missing")
         return _guarded(work, *args, **kwargs)
 
-    def _of(self, item_id: str) -> Path:
+    def _of(self, item_id: str) -> str:
         if not _ITEM_ID.fullmatch(item_id):
             raise NotFoundError("no such item")
-        return self.folder / item_id[3:5] / item_id
+        return f"{self._place}/{item_id[3:5]}/{item_id}"
 
     @_writing()
     def _put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> None:
-        files: list[File] = []
-        there: dict[Path, None] = {}
-        for sidecar, raw in mails:
-            folder = self._of(sidecar.id)
-            if (folder / f"{sidecar.raw}.json").exists():
-                there[folder] = None
-            else:
-                files += [(folder / f"{sidecar.raw}.eml", raw), (folder / f"{sidecar.raw}.json", sidecar.encode())]
-        durable.sync(there)  # whoever put these may have been cut off before this, or may not be there yet
-        if files:
-            durable.write(self.folder, files)
+        mailfolder.put(self._place, [(self._of(sidecar.id), sidecar, raw) for sidecar, raw in mails])
 
     async def _write_together(self, groups: Sequence[list[File]]) -> list[Exception | None]:
         return await self._off_loop(self._write_all, groups)
@@ -254,38 +183,25 @@ class MailStore:
 
     @_writing()
     def _adopt(self, sidecar: Sidecar, path: Path) -> None:
-        folder = self._of(sidecar.id)
-        if not (folder / f"{sidecar.raw}.json").exists():
-            durable.make(folder)
-            _link(path, folder / f"{sidecar.raw}.eml")
-            durable.write(self.folder, [(folder / f"{sidecar.raw}.json", sidecar.encode())])
-        durable.sync([folder])
+        mailfolder.adopt(self._place, self._of(sidecar.id), sidecar, str(path))
 
     def _get(self, item_id: str) -> list[Stored]:
-        folder = self._of(item_id)
-        return [Stored(sidecar, (folder / f"{sidecar.raw}.eml").read_bytes()) for sidecar in _kept(folder)]
+        return mailfolder.versions(self._of(item_id))
 
     def _raw(self, item_id: str) -> Path:
         folder = self._of(item_id)
-        return folder / f"{_kept(folder)[0].raw}.eml"
-
-    def _discard(self, sidecar: Sidecar) -> None:
-        folder = self._of(sidecar.id)
-        for name in (f"{sidecar.raw}.json", f"{sidecar.raw}.eml"):  # the sidecar first: alone it would lie
-            (folder / name).unlink(missing_ok=True)
-        with suppress(OSError):  # where other versions are, the folder stays
-            folder.rmdir()
+        return Path(folder, f"{mailfolder.kept(folder)[0].raw}.eml")
 
     def _remove(self, item_id: str) -> None:
-        folder = self._of(item_id)
+        folder = Path(self._of(item_id))
         if folder.exists():
             shutil.rmtree(folder, onerror=_unless_gone)
             durable.sync([folder.parent])
 
     @_writing()
     def _check(self) -> None:
-        durable.make(self.folder)
-        probe = self.folder / f"check-{secrets.token_hex(6)}{TEMPORARY}"
+        durable.make(self._place)
+        probe = self.folder / f"check-{secrets.token_hex(6)}{durable.TEMPORARY}"
         try:
             probe.write_bytes(bytes(4096))  # an empty file would fit on a full disk
         finally:
@@ -313,96 +229,13 @@ def _tried(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Excep
         return error
 
 
-def _link(path: Path, place: Path) -> None:
-    temporary = durable.temporary_name(place)
-    try:
-        os.link(path, temporary)
-        temporary.rename(place)
-    finally:
-        temporary.unlink(missing_ok=True)  # a rename between two names of one file leaves both (rename(2))
-
-
-def _ordered(folder: Path) -> list[Sidecar]:
-    """The sidecars of a mail's versions, the one that came first in front."""
-    sidecars = [Sidecar.decode(path.read_bytes()) for path in folder.iterdir() if _is_sidecar(path)]
-    if not sidecars:
-        raise FileNotFoundError
-    return sorted(sidecars, key=lambda sidecar: (sidecar.arrived, sidecar.uid or 0, sidecar.raw))
-
-
-def _kept(folder: Path) -> list[Sidecar]:
-    """Those of `_ordered` whose raw mail was not removed for its age."""
-    kept = [sidecar for sidecar in _ordered(folder) if (folder / f"{sidecar.raw}.eml").exists()]
-    if not kept:
-        raise NoLongerKeptError("the raw mail is no longer kept; what was read from it stays")
-    return kept
-
-
 def _unless_gone(_work: object, _path: str, error: tuple[type[BaseException], BaseException, TracebackType]) -> None:
     """Two processes may take one folder away at once."""
     if not isinstance(error[1], FileNotFoundError):
         raise error[1]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:  # cut off by a power cut; the repair has it read again
-        raise FileNotFoundError from error
-    return found
-
-
-def _is_read(path: Path) -> bool:
-    """Whether there is a whole reading: only its end tells; one of an older program has none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            if file.read() != _WHOLE:
-                _read_json(path)
-    except OSError:
-        return False
-    return True
-
-
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError
     return path
-
-
-def _is_sidecar(path: Path) -> bool:
-    return path.suffix == ".json" and path.name != "reading.json"
-
-
-def _sidecars(shard: Path, before: float) -> Iterator[Sidecar]:
-    """Sidecars written by *before* (seconds since 1970). One that cannot be understood must not hide the others.
-
-    On the way, what processes left that were killed while they wrote is taken away.
-    """
-    for folder in sorted(shard.iterdir()):
-        for path in _names(folder):
-            try:
-                if path.suffix == TEMPORARY and path.stat().st_mtime < time.time() - _LEFT_BEHIND:
-                    path.unlink()
-                if _is_sidecar(path) and path.stat().st_mtime <= before:
-                    yield Sidecar.decode(path.read_bytes())
-            except FileNotFoundError:  # removed in between
-                continue
-            except DecodeError:
-                log.warning("a sidecar cannot be understood", item=folder.name, file=path.name)
-
-
-def _unread(shard: Path, before: float) -> Iterator[str]:
-    """Ids of mails stored by *before* (seconds since 1970) that have no whole reading."""
-    for folder in sorted(shard.iterdir()):
-        raws = [path for path in _names(folder) if path.suffix == ".eml"]
-        with suppress(FileNotFoundError):  # removed in between
-            if raws and min(path.stat().st_mtime for path in raws) <= before and not _is_read(folder / "reading.json"):
-                yield folder.name
-
-
-def _names(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from workitems import keys
 from workitems.errors import ConflictError, DecodeError, InvalidChangeError, NotFoundError, TubepostError
 from workitems.event import START, Cursor, dumps
-from workitems.item import STATUSES, Item, Json, effective_fields, new_person, view_head
+from workitems.item import STATUSES, Item, Json, effective_fields, encoded_view_head, new_person
 from workitems.log import get_logger
 from workitems.redis import Argument, Client, Script, available
 from workitems.together import Together
@@ -20,6 +20,9 @@ log = get_logger("store")
 _publish = Script("feed.lua", "publish.lua")
 _change = Script("feed.lua", "change.lua")
 _list_page = Script("feed.lua", "list.lua")
+
+#: The person part of a new item.
+_NOBODY = dumps(new_person())
 
 #: How often a step is tried anew because the other part of the item changed in between.
 _AGAIN = 20
@@ -107,11 +110,12 @@ class Store:
         What people did to the item stays as it is.
         """
         created = datetime.fromisoformat(machine["created_at"])
+        encoded = dumps(machine)
         known: Item | None = None  # most are new; the step itself says when one is not
         for _ in range(_AGAIN):
-            head = view_head(item_id, mailbox, machine, known.person if known else new_person())
+            head = encoded_view_head(item_id, mailbox, machine, known.person if known else new_person())
             arguments: list[Argument] = [
-                item_id, mailbox, dumps(head), dumps(machine), dumps(new_person()),
+                item_id, mailbox, head, encoded, _NOBODY,
                 int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
                 known.version if known else "", known.reading if known else "", who,
                 status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:ANCESTORS],
@@ -154,7 +158,7 @@ class Store:
                 return item
             arguments: list[Argument] = [
                 item_id, item.version, item.reading,
-                dumps(view_head(item_id, item.mailbox, changed.machine, changed.person)), dumps(changed.person),
+                encoded_view_head(item_id, item.mailbox, changed.machine, changed.person), dumps(changed.person),
                 changed.status, changed.assignee or "", self._history, who,
                 "1" if item.mailbox in self._settled else "", *steps,
             ]  # fmt: skip

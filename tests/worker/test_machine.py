@@ -8,7 +8,7 @@ from worker.sandbox.process import Result
 from workitems.event import dumps
 from workitems.identity import fingerprint, message_key
 from workitems.item import MACHINE
-from workitems.mailstore import Sidecar, Stored
+from workitems.sidecar import Sidecar, Stored
 
 FOUND: dict[str, Any] = {
     "subject": "Policy", "from_email": "ann@example.com", "from_name": "Ann", "to": ["desk@example.com"], "cc": [],

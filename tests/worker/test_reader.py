@@ -21,8 +21,9 @@ from workitems.errors import StoreUnavailableError
 from workitems.identity import fingerprint
 from workitems.intake import Intake, Origin, Waiting
 from workitems.item import MACHINE
-from workitems.mailstore import MailStore, Stored
+from workitems.mailstore import MailStore
 from workitems.redis import Client
+from workitems.sidecar import Stored
 from workitems.store import Store
 
 POISON = "tests.faults.readers:prepare"

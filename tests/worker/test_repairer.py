@@ -10,8 +10,9 @@ from worker.repairer import Repairer
 from workitems import keys
 from workitems.identity import fingerprint, item_id
 from workitems.intake import Intake, Origin
-from workitems.mailstore import MailStore, Sidecar
+from workitems.mailstore import MailStore
 from workitems.redis import Client
+from workitems.sidecar import Sidecar
 
 
 async def _store_only(mailstore: MailStore, raw: bytes) -> str:

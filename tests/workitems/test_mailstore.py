@@ -14,7 +14,8 @@ from tests.workitems.samples import IDS, mail
 from workitems import durable
 from workitems.errors import DecodeError, NotFoundError, StoreUnavailableError
 from workitems.identity import fingerprint
-from workitems.mailstore import THREADS, MailStore, Sidecar
+from workitems.mailstore import THREADS, MailStore
+from workitems.sidecar import Sidecar
 
 RAW = mail()
 
