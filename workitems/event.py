@@ -6,11 +6,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import orjson
+
 #: Rises when a client that knows the older form would break.
 SCHEMA = 1
 
 #: Levels of lists and objects inside each other that we take; json's own end lies near 1,000, and moves with the stack.
 DEEPEST = 32
+
+_BOXES = (dict, list)
 
 _CURSOR = re.compile(r"(\d{1,16})-(\d{1,16})", re.ASCII)
 
@@ -98,25 +102,25 @@ def removed(events: Iterable[Event]) -> frozenset[str]:
     return frozenset(event.item for event in events if event.removes)
 
 
-# Made once: `json.dumps` with any argument makes one anew each time.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def encoded(value: Any) -> bytes:
+    """Compact JSON in UTF-8; lone surrogates, which UTF-8 cannot carry, become U+FFFD. Numbers are finite here: what
+    comes from people and from reading children is looked at where it comes in.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # surrogates, numbers beyond 64 bits
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON in UTF-8; lone surrogates, which JSON cannot carry as UTF-8, become U+FFFD."""
-    text = _ENCODER.encode(value)
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """The same as text."""
+    return encoded(value).decode()
 
 
 def is_deeper(value: Any, levels: int = DEEPEST) -> bool:
     """Whether lists and objects lie in each other more than *levels* deep: what one place reads, another could not."""
-    boxes = _boxes([value])
-    for _ in range(levels):
-        if not boxes:
-            break
-        boxes = _boxes(each for box in boxes for each in (box.values() if isinstance(box, dict) else box))
-    return bool(boxes)
-
-
-def _boxes(values: Iterable[Any]) -> list[Any]:
-    return [each for each in values if isinstance(each, (dict, list))]
+    if not isinstance(value, _BOXES):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(is_deeper(each, levels - 1) for each in inside if isinstance(each, _BOXES))

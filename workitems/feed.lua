@@ -1,5 +1,16 @@
--- What every script shares: the prefix of all keys, and the feed's append with its epoch rule.
+-- What every script shares: its arguments, the prefix of all keys, and the feed's append with its epoch rule.
 -- KEYS[1] is the feed's key. Ids are handled as strings: Lua prints large numbers as 1.76e+15.
+
+local ARGV = (function(packed)
+  -- All arguments come as one (workitems/redis.py, pack): a line of their lengths, then they, one after another.
+  local found, line = {}, string.find(packed, '\n', 1, true)
+  local at = line + 1
+  for length in string.gmatch(string.sub(packed, 1, line), '%d+') do
+    found[#found + 1] = string.sub(packed, at, at + length - 1)
+    at = at + length
+  end
+  return found
+end)(ARGV[1])
 
 local FEED = KEYS[1]
 local P = string.sub(FEED, 1, -5)

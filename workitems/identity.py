@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _PIECE = 256 * 1024
 #: The headers that identify a mail, in the order in which they are hashed.
 IDENTIFYING = (b"message-id", b"date", b"from", b"subject")
 
+#: Where a line ends and the next is empty: no header lies behind it.
+_EMPTY_LINE = re.compile(rb"\n[\r\n]|\r\r")
+
 
 def scan(raw: bytes) -> dict[bytes, bytes]:
     """The first value of each identifying header, unfolded (RFC 5322 §2.2.3) and with white space runs made one blank.
@@ -24,6 +28,8 @@ def scan(raw: bytes) -> dict[bytes, bytes]:
     blanks goes on with the header before it (obs-FWS, §4.2), as the parsers of mail have it.
     """
     block = raw[:HEADER_LIMIT].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    if end := _EMPTY_LINE.search(block):
+        block = block[: end.start() + 1]
     found: dict[bytes, bytes] = {}
     name, parts = b"", list[bytes]()
     for line in [*block.splitlines(), b""]:
@@ -85,7 +91,7 @@ def _id(*parts: bytes) -> str:
 
 
 def _named(digest: "hashlib._Hash") -> str:
-    return "wi_" + base64.b32encode(digest.digest()).decode().lower()[:26]
+    return "wi_" + base64.b32encode(digest.digest()[:20]).decode().lower()[:26]
 
 
 def _digest(parts: Iterable[bytes]) -> "hashlib._Hash":

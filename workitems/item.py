@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from workitems.errors import DecodeError
-from workitems.event import dumps, is_deeper
+from workitems.event import encoded, is_deeper
 
 Json = dict[str, Any]
 
@@ -113,11 +113,11 @@ def view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
     return head if _fits(head) else _shortened(head)
 
 
-def encoded_view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> str:
-    """`view_head` as JSON text, which most often is written once."""
+def encoded_view_head(item_id: str, mailbox: str, machine: Json, person: Json) -> bytes:
+    """`view_head` as JSON, which most often is written once."""
     head = _whole_head(item_id, mailbox, machine, person)
-    text = dumps(head)
-    return text if len(text.encode()) <= _ROOM else dumps(_shortened(head))
+    found = encoded(head)
+    return found if len(found) <= _ROOM else encoded(_shortened(head))
 
 
 def _whole_head(item_id: str, mailbox: str, machine: Json, person: Json) -> Json:
@@ -132,7 +132,7 @@ def effective_fields(machine: Json, person: Json) -> Json:
 
 
 def _size(value: Json) -> int:
-    return len(dumps(value).encode())
+    return len(encoded(value))
 
 
 def _fits(head: Json) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from workitems import durable, mailfolder
 from workitems.errors import NotFoundError, StoreUnavailableError
-from workitems.event import dumps
+from workitems.event import encoded
 from workitems.mailfolder import READING, WHOLE, File
 from workitems.sidecar import Sidecar, Stored
 from workitems.together import Together
@@ -101,7 +101,7 @@ class MailStore:
         """
         folder = self._of(item_id)
         files = [(f"{folder}/attachment-{n}", content) for n, content in enumerate(attachments, 1)]
-        await self._write_soon([*files, (f"{folder}/{READING}", dumps(reading).encode() + WHOLE)])
+        await self._write_soon([*files, (f"{folder}/{READING}", encoded(reading) + WHOLE)])
 
     async def unread(self, shard: Path, *, older_than: float = 0.0) -> list[str]:
         """Ids of the mails in one folder of `shards` that have no whole reading; as `stored` else."""

@@ -88,11 +88,21 @@ class Script:
 
     async def __call__(self, redis: Client, key: str, arguments: Sequence[Argument]) -> Any:
         """Run it on the slot of *key*. Raises StoreUnavailableError when Redis is away."""
+        packed = pack(arguments)
         with available():
             try:
-                return await redis.evalsha(self._digest, 1, key, *arguments)
+                return await redis.evalsha(self._digest, 1, key, packed)
             except exceptions.NoScriptError:
-                return await redis.eval(self._text, 1, key, *arguments)
+                return await redis.eval(self._text, 1, key, packed)
+
+
+def pack(arguments: Sequence[Argument]) -> bytes:
+    """All arguments of a script as one, which feed.lua takes apart: a line of their lengths in bytes, then they.
+
+    One mail has thirty, and redis-py takes 1.5 µs for each.
+    """
+    parts = [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
+    return b"%b\n%b" % (b" ".join([b"%d" % len(part) for part in parts]), b"".join(parts))
 
 
 async def run_id(redis: Client) -> str:

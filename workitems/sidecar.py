@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from workitems.errors import DecodeError
-from workitems.event import dumps
+from workitems.event import encoded
 
 SCHEMA = 1
 
@@ -31,7 +31,7 @@ class Sidecar:
     schema: int = SCHEMA
 
     def encode(self) -> bytes:
-        return dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+        return encoded({name: getattr(self, name) for name in self.__slots__})
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:

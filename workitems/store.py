@@ -1,5 +1,6 @@
 """The items: publishing what was read, changing what people decide, listing. Every change is one atomic step."""
 
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from workitems import keys
 from workitems.errors import ConflictError, DecodeError, InvalidChangeError, NotFoundError, TubepostError
-from workitems.event import START, Cursor, dumps
+from workitems.event import START, Cursor, dumps, encoded
 from workitems.item import STATUSES, Item, Json, effective_fields, encoded_view_head, new_person
 from workitems.log import get_logger
 from workitems.redis import Argument, Client, Script, available
@@ -22,7 +23,7 @@ _change = Script("feed.lua", "change.lua")
 _list_page = Script("feed.lua", "list.lua")
 
 #: The person part of a new item.
-_NOBODY = dumps(new_person())
+_NOBODY = encoded(new_person())
 
 #: How often a step is tried anew because the other part of the item changed in between.
 _AGAIN = 20
@@ -110,12 +111,12 @@ class Store:
         What people did to the item stays as it is.
         """
         created = datetime.fromisoformat(machine["created_at"])
-        encoded = dumps(machine)
+        whole = encoded(machine)
         known: Item | None = None  # most are new; the step itself says when one is not
         for _ in range(_AGAIN):
             head = encoded_view_head(item_id, mailbox, machine, known.person if known else new_person())
             arguments: list[Argument] = [
-                item_id, mailbox, head, encoded, _NOBODY,
+                item_id, mailbox, head, whole, _NOBODY,
                 int(created.timestamp()), created.year, ",".join(raws), entry, self._history,
                 known.version if known else "", known.reading if known else "", who,
                 status, "1" if quarantined else "", "1" if self._reserve else "", message_id, *references[:ANCESTORS],
@@ -266,7 +267,7 @@ def _check(wanted: Change) -> None:
 
 def _json(value: Any) -> str:
     try:
-        return dumps(value)
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError as error:  # NaN and Infinity, which Python reads from what calls itself JSON
         raise InvalidChangeError("a field has a value that JSON can carry", "fields") from error
 

@@ -73,6 +73,14 @@ def test_the_body_is_not_searched_for_headers() -> None:
     assert b"message-id" not in scan(raw)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("empty", [b"\n", b"\r\n", b"\r"])
+def test_an_empty_line_ends_the_headers_however_lines_end(end: bytes, empty: bytes) -> None:
+    raw = b"From: a" + end + b"Date: b" + end + empty + b"Subject: of the body" + end
+    ended = (end, empty) != (b"\r", b"\n")  # together one end of a line
+    assert scan(raw).keys() == {b"from", b"date"} if ended else {b"from", b"date", b"subject"}
+
+
 def test_ten_megabytes_of_header_cost_no_more_than_the_limit() -> None:
     for line in (b":\n", b"x" * 70 + b"\n", b" folded\n", b"\n", b"Subject: again and again\n"):
         raw = b"Message-ID: <one@example.com>\n" + line * (10_000_000 // len(line))

@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -13,9 +15,10 @@ from redis.exceptions import ResponseError
 
 from tests.support.redis_server import RedisServer
 from tests.workitems.lossy import LossyWay
+from workitems import keys
 from workitems.errors import StoreUnavailableError
 from workitems.mailbox import Checkpoint, Mailbox
-from workitems.redis import BLOCK, Client, available, connect, run_id
+from workitems.redis import BLOCK, Client, Script, available, connect, run_id
 
 ClientOf = Callable[..., Client]
 
@@ -193,6 +196,17 @@ async def test_a_script_that_redis_forgot_is_sent_again(redis: Client) -> None:
     await redis.script_flush()
     assert await mailbox.advance(7, 3)
     assert await mailbox.checkpoint() == Checkpoint(7, 3)
+
+
+async def test_a_script_gets_its_arguments_as_they_are(
+    redis: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["", b"\x00\r\n12 3", "3\n", 0, -7, 1.5, "é\U0001f600", *map(str, range(5_000)), "x" * 100_000, ""]
+    (tmp_path / "told.lua").write_text("return ARGV")
+    (tmp_path / "feed.lua").write_bytes(files("workitems").joinpath("feed.lua").read_bytes())
+    monkeypatch.setattr("workitems.redis.files", lambda _: tmp_path)
+    found = await Script("feed.lua", "told.lua")(redis, keys.FEED, arguments)
+    assert found == [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
 
 
 async def test_every_start_of_redis_has_its_own_run_id(own_redis: RedisServer, client_of: ClientOf) -> None:

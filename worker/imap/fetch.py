@@ -159,16 +159,16 @@ def _items(answer: Answer) -> dict[bytes, Value]:
     for count, (bracket, value) in enumerate(_tokens(answer, start.end())):
         if count > MOST_VALUES:
             raise ProtocolError(f"the server's FETCH answer holds more than {MOST_VALUES:,} values")
-        depth += {b"(": 1, b")": -1}.get(bracket, 0)
-        if depth == 0:
-            return {name: value for name, value in items.items() if name in _KNOWN or name.startswith(_SECTIONS)}
-        if depth > 1 or bracket == b")":
+        if bracket:
+            depth += 1 if bracket == b"(" else -1
+            if depth == 0:
+                return {name: value for name, value in items.items() if name in _KNOWN or name.startswith(_SECTIONS)}
             if bracket == b"(" and depth == 2:
                 group = []
-            elif not bracket:
-                group.append(value)
             elif depth == 1 and name is not None:
                 items[name], name = group, None
+        elif depth > 1:
+            group.append(value)
         elif name is None:
             name = (value or b"").upper()
         else:
@@ -184,20 +184,20 @@ def _tokens(answer: Answer, position: int) -> Iterator[tuple[bytes, bytes | None
             continue
         announced = _ANNOUNCED.search(piece, max(0, len(piece) - 24)) if place + 1 < len(answer) else None
         end = announced.start() if announced else len(piece.rstrip())
-        while position < end:
-            token = _TOKEN.match(piece, position, end)
-            if not token:
-                if not piece[position:end].strip():
-                    break
-                raise ProtocolError("the server's FETCH answer cannot be read")
+        for token in _TOKEN.finditer(piece, position, end):
+            if token.start() != position:
+                break
             position = token.end()
             yield _value(token)
+        if piece[position:end].strip():
+            raise ProtocolError("the server's FETCH answer cannot be read")
         position = 0
 
 
 def _value(token: re.Match[bytes]) -> tuple[bytes, bytes | None]:
-    if token["bracket"]:
-        return token["bracket"], None
-    if token["quoted"] is not None:
-        return b"", _ESCAPED.sub(rb"\1", token["quoted"])
-    return b"", None if token["atom"].upper() == b"NIL" else token["atom"]
+    text = token[token.lastindex or 0]
+    if token.lastgroup == "atom":
+        return b"", text if len(text) != 3 or text.upper() != b"NIL" else None
+    if token.lastgroup == "quoted":
+        return b"", _ESCAPED.sub(rb"\1", text) if b"\\" in text else text
+    return text, None

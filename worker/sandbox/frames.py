@@ -11,9 +11,12 @@ the head stays small enough to decode on an event loop.
 """
 
 import json
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
 
 from worker.sandbox.limits import ChildLimits
 
@@ -37,9 +40,16 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("beyond what a number can hold")
+    return value
+
+
 # Made once: `json.dumps` and `loads` with any argument make them anew each time, 10 µs a mail.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 class FrameError(Exception):
@@ -52,7 +62,11 @@ def encode(head: dict[str, Any], parts: Sequence[bytes] = (), *, limits: ChildLi
     A lone surrogate has no bytes in UTF-8: it becomes "?", which is one UTF-16 unit as well, so offsets stay right.
     """
     sizes = [len(part) for part in parts]
-    data = _ENCODER.encode({**head, "parts": sizes}).encode("utf-8", "replace")
+    whole = {**head, "parts": sizes}
+    try:
+        data = orjson.dumps(whole)
+    except TypeError:  # surrogates, numbers beyond 64 bits
+        data = _ENCODER.encode(whole).encode("utf-8", "replace")
     if limits:
         _check(len(data), sizes, limits)
     return _LENGTH.pack(len(data)) + data

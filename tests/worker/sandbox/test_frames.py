@@ -58,6 +58,7 @@ def test_an_answer_over_the_limits_is_not_written(parts: list[bytes]) -> None:
         '{"parts": [1.0]}',
         '{"parts": {}}',
         '{"parts": [], "a": NaN}',
+        '{"parts": [], "a": 1e999}',
         '{"parts": [], "a": ' + "9" * 5000 + "}",
         "[]",
         "[" * 90,
