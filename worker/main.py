@@ -47,6 +47,9 @@ READERS_STOP = 3.0
 #: Started children that take the places of those that a mail ends: a start takes half a second and more.
 SPARES = 2
 
+#: Bytes of mail that need not be read from the disk again: all that readers have in hand while mails are ordinary.
+HANDOVER = 8 << 20
+
 #: The longest wait in seconds for a Redis that is not there yet.
 LONGEST_WAIT = 5.0
 
@@ -81,7 +84,7 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
     async with AsyncExitStack() as parts:
         redis = await _client(parts, settings)
         blocking = await _client(parts, settings, blocking=True)
-        mailstore = MailStore(settings.mail)
+        mailstore = MailStore(settings.mail, handover=HANDOVER)
         parts.callback(mailstore.close)
         keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
         if not await _reached(redis, stop) or not await _joined(keepsake, stop):

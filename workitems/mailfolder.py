@@ -38,18 +38,24 @@ WHOLE = b"\n"
 _LEFT_BEHIND = 3600.0
 
 
-def put(place: str, mails: Sequence[tuple[str, Sidecar, bytes]]) -> None:
-    """Store each raw mail in its folder, below *place*; returns when all are on the disk, those too that were there."""
+def put(place: str, mails: Sequence[tuple[str, Sidecar, bytes]]) -> list[bool]:
+    """Store each raw mail in its folder, below *place*; returns when all are on the disk, those too that were there.
+
+    Answers for each whether it was the first of its folder.
+    """
     files: list[File] = []
     there: dict[str, None] = {}
+    first: list[bool] = []
     for folder, sidecar, raw in mails:
-        if path.exists(name := f"{folder}/{sidecar.raw}.json"):
+        first.append(not path.exists(folder))
+        if not first[-1] and path.exists(f"{folder}/{sidecar.raw}.json"):
             there[folder] = None
         else:
-            files += [(f"{folder}/{sidecar.raw}.eml", raw), (name, sidecar.encode())]
+            files += [(f"{folder}/{sidecar.raw}.eml", raw), (f"{folder}/{sidecar.raw}.json", sidecar.encode())]
     durable.sync(there)  # whoever put these may have been cut off before this, or may not be there yet
     if files:
         durable.write(place, files)
+    return first
 
 
 def adopt(place: str, folder: str, sidecar: Sidecar, file: str) -> None:
