@@ -56,6 +56,9 @@ class Fetcher:
     async def mails(self, uids: Sequence[int]) -> AsyncIterator[Mail]:
         """A `Mail` for each of *uids* (ascending), in order; those that are gone by now are left out."""
         self._patience = list(AGAIN)
+        if len(uids) == 1 and (mail := await self._lone(uids[0])):
+            yield mail
+            return
         summaries = await self._summaries(uids)
         alive = await self._listed([uid for uid in uids if uid not in summaries])
         found = [summaries.get(uid) or uid for uid in uids if uid in summaries or uid in alive]
@@ -103,6 +106,28 @@ class Fetcher:
     def _is_oversized(self, summary: Summary) -> bool:
         return summary.size > self._largest or summary.uid in self._oversized
 
+    async def _lone(self, uid: int) -> Mail | None:
+        """A mail that came alone, as most do that somebody waits for: one question where it is small.
+
+        None: it is to be asked for like any other.
+        """
+        if uid in self._oversized or self._breakers.is_one(uid):
+            return None
+        try:
+            with self._watched([uid]):
+                found = await self._connection.fetch_small(uid)
+        except CommandRefusedError as error:
+            if error.status != "NO" or error.code in NONE_NOW:
+                raise
+            return None
+        except TooLargeError:  # its size is asked for first, the next time
+            self._breakers.ended([uid])
+            raise
+        if found is None or self._is_oversized(found[0]):
+            return None
+        summary, raw = found
+        return Mail(uid, raw, len(raw), summary.internaldate)
+
     async def _summaries(self, uids: Sequence[int]) -> dict[int, Summary]:
         """Sizes of all; a mail may be announced before it can be asked about (replicas lag)."""
         found = await self._connection.sizes(uids)
@@ -141,7 +166,7 @@ class Fetcher:
     async def _bodies(self, batch: Sequence[Summary]) -> dict[int, bytes]:
         """The bytes of those that came; an empty answer for a mail that has a size is none (Exchange gives such)."""
         try:
-            with self._watched(batch):
+            with self._watched([each.uid for each in batch]):
                 found = await self._connection.fetch(batch)
         except CommandRefusedError as error:
             if error.status != "NO" or error.code in NONE_NOW:
@@ -157,7 +182,7 @@ class Fetcher:
         return {uid: raw for uid, raw in found.items() if uid not in empty}
 
     @contextmanager
-    def _watched(self, batch: Sequence[Summary]) -> Iterator[None]:
+    def _watched(self, uids: Sequence[int]) -> Iterator[None]:
         """Remember which mails were asked for when a connection ends."""
         try:
             yield
@@ -165,7 +190,7 @@ class Fetcher:
             raise
         except ImapError:
             if self._connection.failure:
-                self._breakers.ended(each.uid for each in batch)
+                self._breakers.ended(uids)
             raise
 
     async def _headers(self, summary: Summary, *, oversized: bool = False) -> Mail:
@@ -173,7 +198,7 @@ class Fetcher:
         if self._breakers.is_hopeless(summary.uid):
             return Mail(summary.uid, None, summary.size, summary.internaldate, missing=True)
         try:
-            with self._watched([summary]):
+            with self._watched([summary.uid]):
                 raw = await self._connection.fetch_headers(summary.uid, HEADER_LIMIT)
         except CommandRefusedError as error:
             if error.status != "NO" or error.code in NONE_NOW:

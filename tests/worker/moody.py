@@ -24,6 +24,7 @@ class Moody:
     messages: dict[int, Message]
     uidvalidity: int = 7
     refuses: set[int] = field(default_factory=set)
+    partial: bool = True
     fetches: list[str] = field(default_factory=list)
 
     async def serve(self, talk: Talk) -> None:
@@ -76,7 +77,11 @@ class Moody:
                 return []
             size = message.size or len(message.body or b"")
             date = b'"02-Mar-2026 10:00:00 +0000"'
-            return [b"* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %s FLAGS ())" % (uid, uid, size, date)]
+            told = b"* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %s FLAGS ()" % (uid, uid, size, date)
+            if "BODY" not in command or message.body is None:
+                return [told + b")"]
+            part = message.body[: int(command.partition("<0.")[2].partition(">")[0])] if self.partial else message.body
+            return [told + b" BODY[]<0> {%d}" % len(part), part + b")"]
         name, octets = (b"BODY[HEADER]<0>", message.header) if "HEADER" in command else (b"BODY[]", message.body)
         if octets is None:
             return []

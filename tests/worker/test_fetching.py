@@ -9,7 +9,8 @@ from tests.support.scripted_imap import ScriptedImap, Talk
 from tests.worker.desk import letter
 from tests.worker.moody import Message, Moody
 from worker import fetching
-from worker.imap import ImapError
+from worker.imap import ImapError, TooLargeError
+from worker.imap.mailbox import SMALL
 from worker.poller import OWED_TRIES, Poller
 from worker.watch import Watch
 from workitems import keys
@@ -160,3 +161,82 @@ async def test_a_mail_that_is_far_longer_than_announced_is_taken_by_its_headers(
         assert await _waiting(redis) == [item_id("desk", raw) for raw in (letter(1), long, letter(3))]
         await poller.stop(1)
         assert watching.done()
+
+
+# --- a mail that comes alone ----------------------------------------------------------------------------------------
+
+
+async def test_a_small_mail_that_comes_alone_is_had_in_one_question(
+    make_poller: Callable[..., Poller], redis: Client, mailstore: MailStore
+) -> None:
+    moody = Moody({1: Message(letter(1))})
+    async with ScriptedImap(moody.serve) as server:
+        poller = make_poller(server)
+        await poller.poll_once()
+        (stored,) = await mailstore.get(item_id("desk", letter(1)))
+        assert (stored.raw, stored.sidecar.arrived) == (letter(1), "2026-03-02T10:00:00Z")
+        assert len(moody.fetches) == 1
+        await poller.stop(1)
+
+
+LONG = letter(1, text="x" * 200_000)
+
+
+JUST_TOO_LONG = letter(1, text="x" * (SMALL - len(letter(1, text=""))))
+
+
+@pytest.mark.parametrize(("body", "size"), [(LONG, 0), (b"", 300), (letter(1), 2**40), (JUST_TOO_LONG, 0)])
+async def test_what_is_not_a_small_mail_is_taken_as_any_other_would_be(
+    body: bytes, size: int, make_poller: Callable[..., Poller]
+) -> None:
+    one, both = (Moody({n: Message(body, HEADER, size=size) for n in uids}) for uids in ([1], [1, 2]))
+    found = []
+    for moody, uids in ((one, [1]), (both, [1, 2])):
+        async with ScriptedImap(moody.serve) as server:
+            poller = make_poller(server)
+            session = await poller._open()
+            found.append(await anext(aiter(session.fetcher.mails(uids))))
+            await poller.stop(1)
+    assert found[0] == found[1]
+    assert len(one.fetches) > 1
+
+
+async def test_a_mail_alone_that_is_larger_than_the_mailbox_takes_comes_by_its_headers(
+    redis: Client, intake: Intake, mailstore: MailStore
+) -> None:
+    moody = Moody({1: Message(letter(1), HEADER)})
+    async with ScriptedImap(moody.serve) as server:
+        poller = Poller(Watch("desk", lambda: server.account, start="all", largest=50), Mailbox(redis, "desk"), intake)
+        await poller.poll_once()
+        (stored,) = await mailstore.get(item_id("desk", HEADER))
+        assert (stored.raw, stored.sidecar.oversized) == (HEADER, True)
+        await poller.stop(1)
+
+
+async def test_a_server_that_knows_no_partial_fetch_is_asked_in_two_steps_from_then_on_and_gives_the_whole(
+    make_poller: Callable[..., Poller], redis: Client, mailstore: MailStore
+) -> None:
+    moody = Moody({1: Message(LONG, HEADER)}, partial=False)
+    async with ScriptedImap(moody.serve, again=True) as server:
+        poller = make_poller(server)
+        with pytest.raises(TooLargeError):
+            await poller.poll_once()
+        await poller._drop()
+        await poller.poll_once()
+        (stored,) = await mailstore.get(item_id("desk", LONG))
+        assert (stored.raw, stored.sidecar.oversized) == (LONG, False)
+        await poller.stop(1)
+
+
+async def test_a_mail_alone_that_the_server_refuses_is_asked_for_in_parts_and_owed(
+    make_poller: Callable[..., Poller], redis: Client
+) -> None:
+    moody = Moody({1: Message(letter(1))}, refuses={1})
+    async with ScriptedImap(moody.serve) as server:
+        poller = make_poller(server)
+        await poller.poll_once()
+        assert await Mailbox(redis, "desk").owed() == {1: 0}
+        moody.refuses.clear()
+        await poller.poll_once()
+        assert await _waiting(redis) == [item_id("desk", letter(1))]
+        await poller.stop(1)

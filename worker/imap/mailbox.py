@@ -27,6 +27,9 @@ LONGEST_SEARCH = 16 << 20
 #: What a FETCH answer may hold beside its literal (flags of many clients), in bytes.
 BESIDE = 8 << 10
 
+#: Bytes below which a message may come together with what is known of it.
+SMALL = 64 << 10
+
 #: How much more than announced a message may be: servers guess, and some rewrite mail as it is fetched.
 GUESS_FACTOR, GUESS_BYTES = 2, 64 << 10
 
@@ -145,6 +148,20 @@ class Connection:
                 raise TooLargeError(str(error), error.uids or tuple(chunk)) from None
             found.update(await self._sections(reply, b"BODY[]", chunk))
         return found
+
+    async def fetch_small(self, uid: int) -> tuple[Summary, bytes] | None:
+        """A message of less than SMALL bytes and what is known of it, in one command; None when it is not so.
+
+        Raises as `fetch`; TooLargeError from a server that knows no partial FETCH (RFC 3501 §6.4.5).
+        """
+        items = f"(UID RFC822.SIZE INTERNALDATE FLAGS BODY.PEEK[]<0.{SMALL}>)"
+        reply = await self._fetch(f"{uid}", items, SMALL + BESIDE, SMALL)
+        with self._strict():
+            told = (await fetching.items_by_uid(reply.answers)).get(uid, {})
+            raw = fetching.body(told, b"BODY[]")
+            if not raw or len(raw) >= SMALL or b"RFC822.SIZE" not in told:
+                return None
+            return fetching.summary(uid, told), raw
 
     async def fetch_headers(self, uid: int, limit: int) -> bytes | None:
         """The first *limit* bytes of a message's header; None when the message is gone."""

@@ -40,6 +40,10 @@ async def test_what_is_fetched_is_what_was_put_there_byte_by_byte(dovecot_server
     assert [told[uid] for uid in sorted(told)] == kept
     summaries = await connection.sizes(sorted(told))
     assert {uid: message.size for uid, message in summaries.items()} == {uid: len(raw) for uid, raw in told.items()}
+    small = {uid: await connection.fetch_small(uid) for uid in [*told, 999]}
+    assert small == {uid: (summaries[uid], raw) if 0 < len(raw) < 60_000 else None for uid, raw in told.items()} | {
+        999: None
+    }
     assert await connection.fetch_headers(1, 20) == kept[0][:20]
     assert await connection.fetch_headers(1, 10_000) == kept[0].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     assert await connection.fetch_headers(999, 20) is None

@@ -31,6 +31,10 @@ async def test_what_was_appended_is_fetched_byte_by_byte_and_no_flag_is_changed(
         told |= await connection.fetch(batch)
     assert [told[uid] for uid in uids] == letters
     assert await connection.fetch_headers(uids[0], 9) == b"Subject: "
+    assert [await connection.fetch_small(uid) for uid in uids] == [
+        *((before[uid], told[uid]) for uid in uids[:2]),
+        None,
+    ]
     assert await connection.sizes(known + uids) == before
     await connection.logout_and_close()
 
