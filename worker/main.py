@@ -7,6 +7,7 @@ Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
 """
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -107,6 +108,9 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         ]
         await parts.enter_async_context(reporting(Report(redis, consumer, os.getpid()), watchers, crew))
         await parts.enter_async_context(watching(watchers, crew))
+        # What is there by now stays to the end: the collector, which looked through it time and again, need not.
+        gc.collect()
+        gc.freeze()
         if not stop.is_set():
             log.info("started")
         await stop.wait()
