@@ -1,7 +1,7 @@
 """The one Redis reader of this process: from the feed into the hub, for ever, whatever happens to Redis."""
 
 import asyncio
-from time import time
+from time import monotonic, time
 
 from server.hub import Hub
 from workitems import feed
@@ -13,6 +13,10 @@ from workitems.redis import Client
 from workitems.tasks import not_cancelled
 
 log = get_logger("subscriber")
+
+#: Seconds from one read that brought events to the next: those that come in crowds cost a read and a send a stream
+#: together, and one that comes alone waits for nobody.
+REST = 0.004
 
 
 class Subscriber:
@@ -34,7 +38,9 @@ class Subscriber:
             try:
                 await self._regain()
                 while not_cancelled():
-                    await self.step()
+                    begun = monotonic()
+                    if await self.step():
+                        await asyncio.sleep(max(0.0, REST - (monotonic() - begun)))
                     failures = 0
             except StoreUnavailableError as error:
                 await self._lost(error)

@@ -33,9 +33,12 @@ local function milliseconds()
   return time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
 end
 
+local upcoming  -- what next_place found, for the next event of the same call
+
 local function next_place()
   -- Where the next event goes: its id and, when a new epoch begins with it, what is to be remembered of the old one.
   -- A Redis that started anew may have lost its last writes: ids of a new epoch can never be those of lost events.
+  if upcoming then return upcoming end
   local now, last, run = milliseconds(), generated(), run_id()
   if last and redis.call('GET', P .. 'feed:run') == run then
     local epoch, n = string.match(last, '^(%d+)%-(%d+)$')
@@ -65,6 +68,8 @@ local function append(place, id, data, mailbox, status, was, cap)
   end
   if place.jump > 0 then redis.call('INCRBY', P .. 'reference:n', place.jump) end
   redis.call('PUBLISH', 'workitems_updates', data)
+  local epoch, n = string.match(place.id, '^(%d+)%-(%d+)$')
+  upcoming = { now = place.now, id = epoch .. '-' .. string.format('%.0f', tonumber(n) + 1), jump = 0 }
   return place.id
 end
 

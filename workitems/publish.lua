@@ -1,11 +1,8 @@
 -- Publish what was read: feed, item, indexes, threads, history and acknowledgement in one step, for one mail after another.
 -- Lua does not roll back, so everything is looked at first, then the feed is written, then the rest.
 -- ARGV: for each mail how many values follow, and those.
-local run, ask = nil, run_id
-run_id = function()
-  run = run or ask()  -- INFO is the dearest of all that a mail asks for
-  return run
-end
+-- The last item's running number, that of the last reference and the bound of those, once this call has asked for them.
+local seq, given, most
 
 local function publish(ARGV)
   local id, mailbox, head, machine, person = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -14,45 +11,47 @@ local function publish(ARGV)
   local status, quarantined = ARGV[14], ARGV[15]  -- status of a new item; '1' when it could not be read as it should
   local bounded = ARGV[16]  -- '1': references beyond reference:most are not given
   local own = ARGV[17]  -- key of the mail's own Message-ID, or ''; ARGV[18] and on: those it answers, nearest first
-  local key = P .. 'item:' .. id
+  local key, attempts = P .. 'item:' .. id, P .. 'attempts:' .. id
 
-  local function lies(places)
-    -- Where the mail lies in its mailbox, and that it is to be dealt with there now that there is an item.
-    local before = redis.call('HGET', key, 'places') or ''
-    redis.call('HSET', key, 'places', before == '' and places or string.sub(before .. '\n' .. places, 1, 8000))
+  local function waited()
+    -- Where the mail lies in its mailbox, when it is to be dealt with there, and which versions of it wait.
+    return entry ~= '' and redis.call('HMGET', attempts, 'places', 'after', 'raws') or {}
   end
 
-  local function unread(waiting)
-    -- Versions that came since ours were looked at: each has an entry of its own.
+  local function deal(found, status)
+    -- There is an item now: what is due for its mail in the mailbox may be done.
+    local due = found[2] and (found[2] ~= 'done' or status == 'done' or status == 'dismissed')
+    for place in string.gmatch(due and found[1] or '', '[^\n]+') do
+      redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
+    end
+  end
+
+  local function finish(waiting)
+    -- The entry is done; versions that came since ours were looked at have entries of their own, and stay.
+    if entry == '' then return end
     local left = {}
     for raw in string.gmatch(raws ~= '' and waiting or '', '[^,]+') do
       if not string.find(',' .. raws .. ',', ',' .. raw .. ',', 1, true) then left[#left + 1] = raw end
     end
-    return table.concat(left, ',')
-  end
-
-  local function acknowledge()
-    if entry == '' then return end
-    local attempts = P .. 'attempts:' .. id
-    local found = redis.call('HMGET', attempts, 'places', 'after', 'raws')
-    local there = redis.call('EXISTS', key) == 1
-    if found[1] and there then
-      lies(found[1])
-      local status = redis.call('HGET', key, 'status')
-      local due = found[2] and (found[2] ~= 'done' or status == 'done' or status == 'dismissed')
-      for place in string.gmatch(due and found[1] or '', '[^\n]+') do
-        redis.call('ZADD', P .. 'after:' .. mailbox, 'NX', redis.call('TIME')[1] .. '000', place)
-      end
-    end
     redis.call('XACK', P .. 'intake', 'readers', entry)
     redis.call('XDEL', P .. 'intake', entry)
-    local left = there and unread(found[3]) or ''
-    if left == '' then
+    if #left == 0 then
       redis.call('DEL', attempts)
     else
       redis.call('HDEL', attempts, 'n', 'places', 'after')
-      redis.call('HSET', attempts, 'raws', left)
+      redis.call('HSET', attempts, 'raws', table.concat(left, ','))
     end
+  end
+
+  local function acknowledge(status)
+    -- For an item that is there already.
+    local found = waited()
+    if found[1] then
+      local before = redis.call('HGET', key, 'places') or ''
+      redis.call('HSET', key, 'places', before == '' and found[1] or string.sub(before .. '\n' .. found[1], 1, 8000))
+      deal(found, status)
+    end
+    finish(found[3])
   end
 
   local function quarantine()
@@ -64,7 +63,7 @@ local function publish(ARGV)
   end
 
   if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then
-    acknowledge()
+    finish()
     return { 'gone' }
   end
 
@@ -79,13 +78,13 @@ local function publish(ARGV)
     'score', 'raws')
   if now[1] then
     if lacks(now[9]) then
-      acknowledge()
+      acknowledge(now[4])
       return { 'stale' }
     end
     if now[1] == machine then
       redis.call('HSET', key, 'raws', raws)
       quarantine()
-      acknowledge()
+      acknowledge(now[4])
       return { 'same' }
     end
     if now[2] ~= version or now[3] ~= reading then return { 'again' } end
@@ -94,24 +93,24 @@ local function publish(ARGV)
     redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
     quarantine()
     remember(id, who, 'reading', reading, string.format('%d', reading + 1))
-    acknowledge()
+    acknowledge(now[4])
     return { 'renewed', feed_id }
   end
   if version ~= '' then return { 'again' } end
 
   -- Threads are of one mailbox: the same mail in two of ours is two items with two submissions.
   local thread = 'submission:' .. mailbox
-  local function leads(message)
-    -- To which submission; not to one of which every item was removed.
-    local found = redis.call('HGET', P .. 'messageid:' .. message, thread)
-    return found and redis.call('EXISTS', P .. 'submission:' .. found) == 1 and found or nil
+  local mine = own ~= '' and redis.call('HMGET', P .. 'messageid:' .. own, thread, 'items') or {}
+  local leads = {}  -- to which submission each Message-ID does; not to one of which every item was removed
+  for i = 17, #ARGV do
+    local found = i == 17 and mine[1]
+    if i > 17 and ARGV[i] ~= '' then found = redis.call('HGET', P .. 'messageid:' .. ARGV[i], thread) end
+    leads[i] = found and redis.call('EXISTS', P .. 'submission:' .. found) == 1 and found
   end
 
   -- The submission: that of a mail it answers, or of a reply that came before its parent, or a new one.
   local submission
-  for i = 17, #ARGV do
-    if not submission and ARGV[i] ~= '' then submission = leads(ARGV[i]) end
-  end
+  for i = 17, #ARGV do submission = submission or leads[i] or nil end
   local place = next_place()
   local reference, assignee, number
   if submission then
@@ -120,42 +119,50 @@ local function publish(ARGV)
   end
   if not reference then
     submission = 'sub_' .. string.sub(id, 4)
-    number = tonumber(redis.call('GET', P .. 'reference:n') or 0) + place.jump + 1
-    if bounded == '1' and number > tonumber(redis.call('GET', P .. 'reference:most') or 0) then
-      return { 'reserve', string.format('%.0f', number) }
+    given = given or tonumber(redis.call('GET', P .. 'reference:n') or 0)
+    number = given + place.jump + 1
+    if bounded == '1' then
+      most = most or tonumber(redis.call('GET', P .. 'reference:most') or 0)
+      if number > most then return { 'reserve', string.format('%.0f', number) } end
     end
     reference = 'SUB-' .. year .. '-' .. string.format('%06d', number)
   end
   assignee = assignee or ''
 
-  local seq = tonumber(redis.call('GET', P .. 'seq') or 0) + 1
+  seq = (seq or tonumber(redis.call('GET', P .. 'seq') or 0)) + 1
   local score = string.format('%.0f', tonumber(seconds) * 1048576 + seq % 1048576)
 
   local feed_id = append(place, id, envelope('new_workitem', head, tail(submission, reference, status, assignee, '1', score)),
     mailbox, status, '', cap)
   redis.call('SET', P .. 'seq', string.format('%.0f', seq))
   if number then redis.call('INCR', P .. 'reference:n') end
+  given = number or given and given + place.jump
+  local found = waited()
   redis.call('HSET', key, 'machine', machine, 'person', person, 'status', status, 'assignee', assignee, 'version', '1',
-    'reading', '1', 'mailbox', mailbox, 'submission', submission, 'reference', reference, 'score', score, 'raws', raws)
+    'reading', '1', 'mailbox', mailbox, 'submission', submission, 'reference', reference, 'score', score, 'raws', raws,
+    unpack(found[1] and { 'places', found[1] } or {}))
   index(score, id, mailbox, status)
-  closed(id, status)
+  if status ~= 'new' then closed(id, status) end
   local group = P .. 'submission:' .. submission
   redis.call('HSET', group, 'reference', reference, 'assignee', assignee)
   redis.call('HINCRBY', group, 'items', 1)
   redis.call('ZADD', group .. ':items', score, id)
-  for i = 17, #ARGV do
-    if ARGV[i] ~= '' and not leads(ARGV[i]) then redis.call('HSET', P .. 'messageid:' .. ARGV[i], thread, submission) end
+  for i = 18, #ARGV do
+    if ARGV[i] ~= '' and not leads[i] then redis.call('HSET', P .. 'messageid:' .. ARGV[i], thread, submission) end
   end
   if own ~= '' then
-    local named = redis.call('HGET', P .. 'messageid:' .. own, 'items') or ''
+    local named = mine[2] or ''
+    local known = leads[17] and {} or { thread, submission }
     -- One mail in many mailboxes is a few items; more than these is somebody writing one Message-ID again and again.
     if #named < 600 then
-      redis.call('HSET', P .. 'messageid:' .. own, 'items', named == '' and id or named .. ',' .. id)
+      known[#known + 1], known[#known + 2] = 'items', named == '' and id or named .. ',' .. id
     end
+    if #known > 0 then redis.call('HSET', P .. 'messageid:' .. own, unpack(known)) end
   end
-  quarantine()
+  if quarantined == '1' then quarantine() end
   remember(id, who, 'created', '', reference)
-  acknowledge()
+  deal(found, status)
+  finish(found[3])
   return { 'new', feed_id, submission, reference, assignee, score }
 end
 
