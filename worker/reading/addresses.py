@@ -12,6 +12,7 @@ MAX_DISPLAY = 200
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
 _COMMENT = re.compile(r"\([^()]{0,200}\)")
+_SEPARATOR = re.compile(r"[\"\\(),;:]")
 _MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
 
 
@@ -32,6 +33,9 @@ def addresses(value: bytes | None, limit: int) -> list[tuple[str, str]]:
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
     """(mailbox, its comment) of each member of a list; quotes, comments and angle brackets shield the separators."""
+    if not _SEPARATOR.search(text):  # one mailbox as most headers have it
+        yield text, ""
+        return
     piece: list[str] = []
     comment: list[str] = []
     depth, in_angle = 0, False
@@ -58,7 +62,10 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
     display, bracket, rest = piece.rpartition("<")
     if bracket:
-        address = "".join(_COMMENT.sub("", rest.partition(">")[0]).split()).lower()[:MAX_ADDRESS]
+        address = rest.partition(">")[0]
+        if "(" in address:
+            address = _COMMENT.sub("", address)
+        address = "".join(address.split()).lower()[:MAX_ADDRESS]
         name = _display(display) or _display(comment)
         if not address and not name:
             return None

@@ -7,8 +7,8 @@ recurse on nested comments; these give what can be read and never raise.
 import binascii
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import mktime_tz, parsedate_tz
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_tz
 from urllib.parse import unquote_to_bytes
 
 from worker.reading import charset
@@ -24,11 +24,12 @@ MAX_ID = 500
 YEARS = range(1980, 2101)
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,20}:")
+#: A field as it should be, with its folded lines; what is not of this shape is read line by line.
+_WELL_FORMED = re.compile(rb"([A-Za-z0-9-]{1,200}):([^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+)\r?\n")
 _ENCODED = re.compile(r"=\?([A-Za-z0-9_.:+*/-]{1,80})\?([bBqQ])\?([^?]{0,8000})\?=")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_BLANKS = re.compile(r"\s+")
 _ID = re.compile(r"<([^<>\s]{1,500})>")
-_PARAMETER = re.compile(r";\s*([!#$&+^_`{}|~%'A-Za-z0-9.*-]{1,60})\s*=\s*(\"(?:[^\"\\]|\\.)*\"?|[^;]*)")
+_PARAMETER = re.compile(r";\s*([!#$&+^_`{}|~%'A-Za-z0-9.*-]{1,60})\s*=\s*(\"(?:[^\"\\]++|\\.)*+\"?|[^;]*)")
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?$")
 
 
@@ -40,6 +41,10 @@ class Headers:
     broken: bool = False
     truncated: bool = False
     _first: dict[str, bytearray] = field(default_factory=dict)
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Puts a field behind the others."""
+        self.fields.append((name.decode("ascii").lower(), bytearray(value)))
 
     def raw(self, name: str) -> bytes | None:
         """Value of the first field of that name."""
@@ -55,7 +60,8 @@ class Headers:
 
     def plain(self, name: str) -> str:
         """Value in lower case without decoding, for headers that machines write."""
-        return (self.raw(name) or b"")[:MAX_VALUE].decode("latin-1").strip().lower()
+        value = self.raw(name)
+        return value[:MAX_VALUE].decode("latin-1").strip().lower() if value else ""
 
 
 def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Headers, int]:
@@ -67,6 +73,10 @@ def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Heade
         if position >= last or len(headers.fields) >= limits.header_fields:
             headers.truncated = True
             return headers, _after_blank_line(raw, max(start, position - 2), end)
+        if found := _WELL_FORMED.match(raw, position, min(last, position + MAX_VALUE)):
+            headers.add(found[1], found[2].replace(b"\r", b"").replace(b"\n", b""))
+            position = found.end()
+            continue
         line_end = raw.find(b"\n", position, end)
         after = end if line_end < 0 else line_end + 1
         line = raw[position : min(after, last)].rstrip(b"\r\n")
@@ -89,7 +99,7 @@ def _take_line(headers: Headers, line: bytes) -> bool:
     found = _FIELD.match(line)
     if found is None:
         return False
-    headers.fields.append((found[1].decode("latin-1").lower(), bytearray(line[found.end() :])))
+    headers.add(found[1], line[found.end() :])
     return True
 
 
@@ -111,7 +121,7 @@ def decode_text(value: bytes) -> str:
 
 def one_line(text: str) -> str:
     """Blanks collapsed, control characters and lone surrogates out."""
-    return _BLANKS.sub(" ", _CONTROLS.sub("", text)).strip()
+    return " ".join((text if text.isprintable() else _CONTROLS.sub("", text)).split())
 
 
 def decode_words(text: str) -> str:
@@ -168,10 +178,15 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
         rest = f"{lost[0]};{rest}"
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for count, found in enumerate(_PARAMETER.finditer(";" + rest)):
-        section = _SECTION.match(found[1].lower())
-        if count >= 100 or section is None:
-            continue
-        pieces.setdefault(section[1], {}).setdefault(int(section[2] or 0), (bool(section[3]), _unquote(found[2])))
+        if count >= 100:
+            break
+        name = found[1].lower()
+        number, extended = 0, False
+        if "*" in name:
+            if (section := _SECTION.match(name)) is None:
+                continue
+            name, number, extended = section[1], int(section[2] or 0), bool(section[3])
+        pieces.setdefault(name, {}).setdefault(number, (extended, _unquote(found[2])))
     return main.strip().lower(), {name: _join(parts) for name, parts in pieces.items()}
 
 
@@ -179,13 +194,15 @@ def _unquote(value: str) -> str:
     value = value.strip()
     if not value.startswith('"'):
         return value
+    if "\\" not in value:
+        return value[1:].removesuffix('"')
     return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"') if not value.endswith('\\"') else value[1:])
 
 
 def _join(parts: dict[int, tuple[bool, str]]) -> str:
     ordered = [parts[number] for number in sorted(parts)]
     if not any(extended for extended, _ in ordered):
-        raw = "".join(text for _, text in ordered).encode("utf-8", "surrogateescape")
+        raw = "".join([text for _, text in ordered]).encode("utf-8", "surrogateescape")
         return decode_text(raw)
     name, raw = "", b""
     for place, (extended, text) in enumerate(ordered):
@@ -203,24 +220,20 @@ def date(value: bytes | None) -> str | None:
     """Date header as UTC `YYYY-MM-DDTHH:MM:SSZ`; None for what is no date or out of all likelihood."""
     if not value:
         return None
-    text = re.sub(r"\([^()]{0,100}\)", " ", value[:200].decode("latin-1")).strip()
+    text = value[:200].decode("latin-1")
+    if "(" in text:
+        text = re.sub(r"\([^()]{0,100}\)", " ", text)
     try:
-        parsed = parsedate_tz(text)
-        if parsed is None or not _is_time(parsed):
+        parsed = parsedate_tz(text.strip())
+        if parsed is None or parsed[5] > 60:
             return None
-        moment = datetime.fromtimestamp(mktime_tz(parsed), UTC)
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        year, month, day, hour, minute, second, *_, offset = parsed
+        leap = max(second - 59, 0)
+        local = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC)
+        moment = local + timedelta(seconds=leap - (offset or 0))
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year in YEARS else None
-
-
-def _is_time(parsed: tuple[int | None, ...]) -> bool:
-    year, month, day, hour, minute, second = (number or 0 for number in parsed[:6])
-    try:
-        datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        return False
-    return second <= 60
+    return moment.isoformat()[:19] + "Z" if moment.year in YEARS else None
 
 
 def message_id(value: bytes | None) -> str | None:

@@ -5,15 +5,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
-from worker.reading.fields.words import find_words, find_words_and_signs, folded, has_signs, tokens_of
+from worker.reading.fields.words import (
+    Remembered,
+    find_words,
+    find_words_and_signs,
+    folded,
+    has_signs,
+    tokens_of,
+)
 from worker.reading.rules import FieldRule
 from worker.reading.vocabulary import GENERAL_FIELDS
 
 #: Labels found in one text.
 MAX_LABELS = 2_000
-#: Words remembered, and characters of one.
-MAX_REMEMBERED = 20_000
-MAX_WORD = 40
+#: Words of one label.
+MAX_WORDS = 10
 #: Characters that may stand between two words of a label.
 _GLUE = frozenset(" .-/_'’")
 
@@ -23,6 +29,15 @@ class _Node:
     next: dict[str, "_Node"] = field(default_factory=dict)
     label: str | None = None
     rules: tuple[int, ...] = ()
+
+    def after(self, word: str) -> "_Node | None":
+        """Where a word of a text leads; None when no label goes on with it."""
+        node = self
+        for token in folded(word):
+            if token not in node.next:
+                return None
+            node = node.next[token]
+        return node
 
 
 @dataclass(slots=True)
@@ -54,38 +69,21 @@ def language_of(label: str) -> str | None:
     return _LANGUAGES.get(tokens_of(label))
 
 
-class _Begins(dict[str, bool]):
-    """Word → whether a label begins with it; remembers words, since most of a mail is the same few hundred."""
-
-    def __init__(self, root: dict[str, _Node]) -> None:
-        super().__init__()
-        self._root = root
-
-    def __missing__(self, word: str) -> bool:
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        begins = folded(word)[0] in self._root
-        if len(word) <= MAX_WORD:
-            self[word] = begins
-        return begins
-
-
 class Lexicon:
     """The tree of one set of rules."""
 
     def __init__(self, rules: Sequence[FieldRule]) -> None:
-        self._root: dict[str, _Node] = {}
-        self._begins = _Begins(self._root).__getitem__
+        self._root = _Node()
+        self._first = Remembered(self._root.after).__getitem__
         for place, rule in enumerate(rules):
             for label in rule.labels:
                 self._add(label, place)
 
     def _add(self, label: str, place: int) -> None:
-        level, node = self._root, None
+        node = self._root
         for token in tokens_of(label):
-            node = level.setdefault(token, _Node())
-            level = node.next
-        if node is not None:
+            node = node.next.setdefault(token, _Node())
+        if node is not self._root:
             node.label = node.label or label
             if place not in node.rules:
                 node.rules += (place,)
@@ -99,7 +97,7 @@ class Lexicon:
             stop = end if newline < 0 else newline
             words = find_words(text, start, stop)
             # Most lines hold no label: they cost one look for each word and no positions.
-            if any(map(self._begins, words)) or (signs and text.find("_", start, stop) >= 0):
+            if any(map(self._first, words)) or (signs and text.find("_", start, stop) >= 0):
                 words = find_words_and_signs(text, start, stop) if signs else words
                 out += islice(self._labels_of_line(text, words, start), MAX_LABELS - len(out))
             start = stop + 1
@@ -107,34 +105,31 @@ class Lexicon:
 
     def _labels_of_line(self, text: str, words: list[str], start: int) -> Iterator[Label]:
         taken = 0
-        for place, word in enumerate(words):
+        for place, (word, node) in enumerate(zip(words, map(self._first, words), strict=True)):
             # Nothing but glue stands between two words, so that the next place is the right one.
             start = text.find(word, start)
-            if place >= taken and self._begins(word):
-                found = self._longest(text, words, place, start)
-                if found is not None:
-                    label, taken = found
-                    yield label
-            start += len(word)
+            end = start + len(word)
+            if node is not None and place >= taken and (found := _longest(text, words, place, start, end, node)):
+                label, taken = found
+                yield label
+            start = end
 
-    def _longest(self, text: str, words: list[str], place: int, start: int) -> tuple[Label, int] | None:
-        """The longest label that begins with a word of the line, which stands at `start`, and the word after it."""
-        level = self._root
-        best: tuple[Label, int] | None = None
-        end = start
-        for at, word in enumerate(words[place : place + 10], place + 1):
-            for token in folded(word):
-                node = level.get(token)
-                if node is None:
-                    return best
-                level = node.next
-            begin = text.find(word, end)
-            if not _GLUE.issuperset(text[end:begin]):
-                break
-            end = begin + len(word)
-            if node is not None and node.label is not None:
-                best = Label(start, end, node.label, node.rules), at
-        return best
+
+def _longest(text: str, words: list[str], place: int, start: int, end: int, node: _Node) -> tuple[Label, int] | None:
+    """The longest label whose first word stands from `start` to `end` and leads to `node`, and the word after it."""
+    best: tuple[Label, int] | None = None
+    for at, word in enumerate(words[place + 1 : place + MAX_WORDS], place + 1):
+        if node.label is not None:
+            best = Label(start, end, node.label, node.rules), at
+        if not node.next or (following := node.after(word)) is None:
+            return best
+        begin = text.find(word, end)
+        if not _GLUE.issuperset(text[end:begin]):
+            return best
+        node, end = following, begin + len(word)
+    if node.label is not None:
+        best = Label(start, end, node.label, node.rules), min(place + MAX_WORDS, len(words))
+    return best
 
 
 @lru_cache(maxsize=64)

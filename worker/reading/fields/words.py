@@ -1,8 +1,9 @@
 """Words of a text in one spelling, so that labels match whatever their case, accents and way to write "number"."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 from unicodedata import combining, normalize
 
 _WORD = re.compile(r"[nN]\s?°|[#№]|[^\W_]+")
@@ -11,7 +12,14 @@ _NUMBER = frozenset(["number", "num", "no", "nr", "n", "nro", "numero", "nummer"
 _ENDINGS = ("snummer", "nummer", "nr")
 
 
-@lru_cache(maxsize=20_000)
+_T = TypeVar("_T")
+
+#: Words remembered, and characters of one.
+MAX_REMEMBERED = 20_000
+MAX_WORD = 40
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
 def folded(word: str) -> tuple[str, ...]:
     """One word of a text as one or two tokens: `Policennr` → (`policen`, `number`)."""
     plain = word[:60].casefold()
@@ -31,6 +39,22 @@ def tokens_of(label: str) -> tuple[str, ...]:
     return tuple(token for word in _WORD.findall(label) for token in folded(word))
 
 
+class Remembered(dict[str, _T]):
+    """Word → what is known of it; it asks once for each word, since most of a mail is the same few hundred."""
+
+    def __init__(self, ask: Callable[[str], _T]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, word: str) -> _T:
+        if len(self) >= MAX_REMEMBERED:
+            self.clear()
+        answer = self._ask(word)
+        if len(word) <= MAX_WORD:
+            self[word] = answer
+        return answer
+
+
 #: (text, start, end) → its words without their places; those with signs cost more, and few texts have any.
 find_words = re.compile(r"[^\W_]+").findall
 find_words_and_signs = _WORD.findall
@@ -39,8 +63,3 @@ find_words_and_signs = _WORD.findall
 def has_signs(text: str) -> bool:
     """Whether there may be a word in the text that is written with a sign: #, № or N°."""
     return "#" in text or "№" in text or "°" in text
-
-
-def words_of(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    """The words between two offsets of a text."""
-    return _WORD.finditer(text, start, end)
