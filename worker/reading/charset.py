@@ -31,6 +31,8 @@ DETECTOR_MOST = 20_000
 #: A declared charset may fail on one byte in this many before it is disbelieved.
 TOLERATED = 200
 
+#: What most mail declares, as it is mostly written.
+_NARROW = frozenset({"utf-8", "UTF-8", "us-ascii", "US-ASCII", "iso-8859-1", "ISO-8859-1", "windows-1252"})
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _BOMS = ((codecs.BOM_UTF8, "utf_8"), (codecs.BOM_UTF16_LE, "utf_16_le"), (codecs.BOM_UTF16_BE, "utf_16_be"))
@@ -75,6 +77,8 @@ def decode_html(raw: bytes, declared: str | None) -> tuple[str, bool]:
 
 
 def _is_wide(declared: str) -> bool:
+    if declared in _NARROW:
+        return False
     codec = codec_name(declared) or ""
     return codec.startswith(("utf_16", "utf_32", "utf_7", "u7", "u16", "u32", "utf7", "utf16", "utf32", "hz"))
 

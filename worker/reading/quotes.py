@@ -51,6 +51,9 @@ _ANY = re.compile(
 _ADDRESS_LINE = re.compile(r"@[^\n]{0,200}:$", re.MULTILINE)
 #: How a line may begin that is quoted, a mark, or the start of an attribution.
 _FIRST = frozenset(" >-_=*OALEIDWBoaleidwb")
+#: How a mark of a quoted or forwarded mail begins, behind blanks and ">", and how a block of headers does.
+_MARKS = frozenset("-_=*ABDIabdi\u0130\u0131")
+_SENDER_FIRST = frozenset("FVDfvd")
 _SENDERS = frozenset({"from", "von", "de", "da", "van", "från", "fra"})
 
 
@@ -92,18 +95,17 @@ class _Classifier:
     def kinds(self) -> list[str]:
         kinds: list[str] = []
         while len(kinds) < len(self._lines):
-            kinds += self._step(len(kinds))
+            line = self._heads[len(kinds)]
+            if line and (line[0] in _FIRST or ":" in line):
+                kinds += self._step(len(kinds), line)
+            else:
+                kinds.append(self._kind)
         return kinds
 
-    def _step(self, at: int) -> list[str]:
+    def _step(self, at: int, line: str) -> list[str]:
         """The kinds of the next line or lines."""
-        line = self._heads[at]
-        if not line:
-            return [self._kind]
         first = line[0]
-        if ":" not in line and first not in _FIRST:
-            return [self._kind]
-        if first in _FIRST:
+        if first in _FIRST and line.lstrip(" >")[:1] in _MARKS:
             if _FORWARDED.match(line):
                 self._forwarded, self._kind = True, "new"
                 return ["header"]
@@ -130,7 +132,7 @@ class _Classifier:
 
     def _header_block(self, at: int) -> int:
         """Lines of a block From/Sent/To/Subject that begins here, 0 when none does: three of four must be there."""
-        if ":" not in self._heads[at]:
+        if ":" not in self._heads[at] or self._heads[at].lstrip(" >*")[:1] not in _SENDER_FIRST:
             return 0
         found = _HEADER.match(self._heads[at])
         if found is None or found[1].lower() not in _SENDERS:

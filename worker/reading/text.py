@@ -35,13 +35,16 @@ def normalised(text: str, most: int) -> tuple[str, bool]:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isascii() or "\x0b" in text or "\x0c" in text:
         text = text.translate(_EXOTIC) if _HAS_EXOTIC.search(text) else text
-    text = _CONTROLS.sub("", text)
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        text = _CONTROLS.sub("", text)
     if "data:" in text:
         text = _DATA_URI.sub("", text)
     if "  " in text:
         text = _LONG_BLANKS.sub(" ", text)
     text = "\n".join([line.rstrip() for line in text.split("\n")])
-    text = _EMPTY_LINES.sub("\n\n\n", text).strip("\n")
+    if "\n\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n\n", text)
+    text = text.strip("\n")
     return text[:most], cut or len(text) > most
 
 

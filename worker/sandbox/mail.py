@@ -20,6 +20,9 @@ _REHEARSAL = (
 )
 
 
+_NAMES = tuple(field.name for field in fields(Reading))
+
+
 def prepare(rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> Read:
     """The function that reads with *rules*: mailbox → encoded rules, "*" for the others. ValueError names the wrong."""
     decoded = {mailbox: tuple(FieldRule.decode(dict(rule)) for rule in given) for mailbox, given in rules.items()}
@@ -35,7 +38,7 @@ def prepare(rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> Read:
 
 def encode(reading: Reading) -> tuple[dict[str, Any], Sequence[bytes]]:
     """The reading as JSON values with the attachments described, and the attachments' contents in the same order."""
-    found = {field.name: getattr(reading, field.name) for field in fields(reading)}
+    found = {name: getattr(reading, name) for name in _NAMES}
     found["attachments"] = [
         {
             "n": part.n,

@@ -21,6 +21,8 @@ MAX_FINDINGS = 30
 #: Confidence of a pattern's match, and of a value that has a different one beside it in the same source.
 PATTERN = 0.8
 CONTESTED = 0.6
+#: Signs of currencies that make a number an amount, as letters do.
+_SIGNS = frozenset("€$£¥")
 #: Types that are written differently from country to country.
 LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
 
@@ -150,8 +152,8 @@ def _fits_a_sentence(rule: FieldRule, candidate: Candidate, text: str, value: Va
         return False
     raw = text[value.start : value.end]
     if rule.type == "reference" and "number" not in tokens_of(candidate.label.label):
-        return len(raw) >= 5 and sum(char.isdigit() for char in raw) >= 3
-    return rule.type != "money" or any(char.isalpha() or char in "€$£¥" for char in raw)
+        return len(raw) >= 5 and sum(map(str.isdigit, raw)) >= 3
+    return rule.type != "money" or any(map(str.isalpha, raw)) or not _SIGNS.isdisjoint(raw)
 
 
 def _hint(rule: FieldRule, source: Source, candidate: Candidate) -> Hint:

@@ -40,7 +40,7 @@ def parse(written: str, mark: Mark) -> Decimal | None:
     body = body.strip("-−–— ").rstrip(".,").replace(" ", "").replace("’", "'").replace("`", "'")
     apostrophes = "'" in body
     body = body.replace("'", "")
-    if not body or sum(char.isdigit() for char in body) > MAX_DIGITS:
+    if not body or sum(map(str.isdigit, body)) > MAX_DIGITS:
         return None
     plain = _plain(body, mark, grouped=apostrophes or " " in written.strip())
     return Decimal(sign + plain) if plain else None

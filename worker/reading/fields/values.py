@@ -14,6 +14,7 @@ MAX_NAME = 100
 MAX_REFERENCE = 64
 
 _EDGES = " \t\n*_\"'`„“”«»|;,>"
+_EDGES_AND_STOP = _EDGES + "."
 _REFERENCE = re.compile(r"[#№]?\s?([A-Za-z0-9](?:[A-Za-z0-9]|[-._/:+](?=[A-Za-z0-9])){0,63})")
 _PREFIXED = re.compile(r"([A-Z]{1,6})\s((?:\d[A-Z0-9]*(?:[-/.]\w{1,20})*))(?![\w])")
 _GROUPS = re.compile(r"\d{2,}(?:\s\d{2,}){1,6}(?![\w.,/-])")
@@ -46,7 +47,7 @@ class Hint:
 
 def find(rule: FieldRule, text: str, hint: Hint) -> Value | None:
     """The first value of the rule's type in a candidate; None when there is none."""
-    if text.strip(_EDGES + ".").casefold() in _NOTHING:
+    if text.strip(_EDGES_AND_STOP).casefold() in _NOTHING:
         return None
     return _FINDERS[rule.type](rule, text, hint)
 
@@ -61,11 +62,10 @@ def _text(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
 
 
 def _trimmed(text: str, start: int, end: int) -> Value | None:
-    while start < end and text[start] in _EDGES:
-        start += 1
-    while end > start and text[end - 1] in _EDGES:
-        end -= 1
-    return Value(start, end, text[start:end]) if any(map(str.isalnum, text[start:end])) else None
+    value = text[start:end].lstrip(_EDGES)
+    start = end - len(value)
+    value = value.rstrip(_EDGES)
+    return Value(start, start + len(value), value) if any(map(str.isalnum, value)) else None
 
 
 def _name(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
@@ -75,8 +75,8 @@ def _name(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
     value = _trimmed(text, 0, end)
     if value is None or len(value.value) > MAX_NAME or "@" in value.value or "://" in value.value:
         return None
-    letters = sum(char.isalpha() for char in value.value)
-    digits = sum(char.isdigit() for char in value.value)
+    letters = sum(map(str.isalpha, value.value))
+    digits = sum(map(str.isdigit, value.value))
     if letters < 2 or letters <= 2 * digits:
         return None
     words = value.value.split()
@@ -101,7 +101,7 @@ def _reference(_rule: FieldRule, text: str, _hint: Hint) -> Value | None:
     if len(word) < 4 and word.isdigit() and text[found.end() : value.end].strip()[:1].isalpha():
         return None  # "12 chairs"
     alone = found.end() >= value.end
-    if any(char.isdigit() for char in word) or (alone and len(word) >= 4 and word.isupper()):
+    if any(map(str.isdigit, word)) or (alone and len(word) >= 4 and word.isupper()):
         return Value(found.start(1), found.end(1), word)
     return None
 

@@ -34,6 +34,7 @@ def folded(word: str) -> tuple[str, ...]:
     return (plain,)
 
 
+@lru_cache(maxsize=4_096)
 def tokens_of(label: str) -> tuple[str, ...]:
     """A label as the sequence of tokens that it is looked up by."""
     return tuple(token for word in _WORD.findall(label) for token in folded(word))
@@ -56,8 +57,16 @@ class Remembered(dict[str, _T]):
 
 
 #: (text, start, end) → its words without their places; those with signs cost more, and few texts have any.
-find_words = re.compile(r"[^\W_]+").findall
 find_words_and_signs = _WORD.findall
+_find_words = re.compile(r"[^\W_]+").findall
+#: Blanks for what is in no word of an ASCII text: cutting there takes a third of the pattern's time.
+_BLANKED = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
+
+
+def find_words(text: str, start: int, end: int) -> list[str]:
+    """The words between two offsets of a text, without signs."""
+    part = text[start:end]
+    return part.translate(_BLANKED).split() if part.isascii() else _find_words(part)
 
 
 def has_signs(text: str) -> bool:
