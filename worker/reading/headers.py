@@ -25,7 +25,7 @@ YEARS = range(1980, 2101)
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,20}:")
 #: A field as it should be, with its folded lines; what is not of this shape is read line by line.
-_WELL_FORMED = re.compile(rb"([A-Za-z0-9-]{1,200}):([^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+)\r?\n")
+_WELL_FORMED = re.compile(rb"([A-Za-z0-9-]{1,200}):(.*+(?:\n[ \t].*+)*+)\n")
 _ENCODED = re.compile(r"=\?([A-Za-z0-9_.:+*/-]{1,80})\?([bBqQ])\?([^?]{0,8000})\?=")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ID = re.compile(r"<([^<>\s]{1,500})>")
@@ -74,9 +74,11 @@ def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Heade
             headers.truncated = True
             return headers, _after_blank_line(raw, max(start, position - 2), end)
         if found := _WELL_FORMED.match(raw, position, min(last, position + MAX_VALUE)):
-            headers.add(found[1], found[2].replace(b"\r", b"").replace(b"\n", b""))
-            position = found.end()
-            continue
+            value = found[2].removesuffix(b"\r").replace(b"\r\n", b"").replace(b"\n", b"")
+            if b"\r" not in value:
+                headers.add(found[1], value)
+                position = found.end()
+                continue
         line_end = raw.find(b"\n", position, end)
         after = end if line_end < 0 else line_end + 1
         line = raw[position : min(after, last)].rstrip(b"\r\n")

@@ -22,6 +22,7 @@ from worker.reading.rules import GENERAL, FieldRule
 PREVIEW = 200
 #: Characters of a subject; longer ones are cut.
 MAX_SUBJECT = 1_000
+_RECIPIENTS = Limits().recipients
 
 
 def read(raw: bytes, rules: Sequence[FieldRule] = GENERAL, *, limit: Limits = Limits()) -> Reading:  # noqa: B008 - frozen
@@ -101,8 +102,7 @@ def _sender(headers: Headers) -> tuple[str, str]:
 
 
 def _recipients(headers: Headers, field: str) -> tuple[str, ...]:
-    limit = Limits().recipients
-    return tuple(dict.fromkeys(address for _, address in addresses(headers.raw(field), limit) if address))
+    return tuple(dict.fromkeys(address for _, address in addresses(headers.raw(field), _RECIPIENTS) if address))
 
 
 def _sources(text: str, found: list[Region], subject: str, texts: dict[int, str]) -> list[Source]:

@@ -54,6 +54,7 @@ _FIRST = frozenset(" >-_=*OALEIDWBoaleidwb")
 #: How a mark of a quoted or forwarded mail begins, behind blanks and ">", and how a block of headers does.
 _MARKS = frozenset("-_=*ABDIabdi\u0130\u0131")
 _SENDER_FIRST = frozenset("FVDfvd")
+_ATTRIBUTION_FIRST = frozenset("OALEIDWoaleidw\u0130\u0131")
 _SENDERS = frozenset({"from", "von", "de", "da", "van", "från", "fra"})
 
 
@@ -68,7 +69,7 @@ class Region:
 
 def regions(text: str, subject: str = "") -> list[Region]:
     """The text cut into regions, in order, without gaps. Each line is looked at a bounded number of times."""
-    if not _ANY.search(text) and not _ADDRESS_LINE.search(text):
+    if "\n>" not in text and not _ANY.search(text) and not _ADDRESS_LINE.search(text):
         return [Region(0, len(text), "new")]
     lines = text.split("\n")
     kinds = _Classifier(lines, _FORWARDED_SUBJECT.match(subject) is not None).kinds()
@@ -151,7 +152,7 @@ class _Classifier:
         line = self._heads[at].strip(" >")
         if line.endswith(":") and _ATTRIBUTION.match(line):
             return 1
-        if not _ATTRIBUTION_START.match(line):
+        if line[:1] not in _ATTRIBUTION_FIRST or not _ATTRIBUTION_START.match(line):
             return 0
         joined = line
         for offset in range(1, WRAPPED):

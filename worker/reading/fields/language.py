@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from worker.reading.fields.words import Remembered, find_words, find_words_and_signs, folded, has_signs
+from worker.reading.fields.words import Remembered, blanked, find_words_and_signs, folded, has_signs
 from worker.reading.vocabulary import SMALL_WORDS
 
 #: Characters that are looked at, small words that must be found, and how far the first must be ahead of the second.
@@ -17,10 +17,10 @@ _language = Remembered(lambda word: SMALL_WORDS.get(folded(word)[0])).__getitem_
 
 def language_of_text(text: str) -> str | None:
     """`en`, `de`, `fr`, `es`, `it` or `nl`; None for short or mixed texts."""
-    words = (find_words_and_signs if has_signs(text) else find_words)(text, 0, SAMPLE)
-    found = Counter(map(_language, words))
-    del found[None]
-    counts = found.most_common(2)
-    if not counts or counts[0][1] < LEAST:
+    words = find_words_and_signs(text, 0, SAMPLE) if has_signs(text) else blanked(text[:SAMPLE]).split()
+    counts = Counter(filter(None, map(_language, words)))
+    if not counts:
         return None
-    return counts[0][0] if len(counts) == 1 or counts[0][1] >= LEAD * counts[1][1] else None
+    first = max(counts, key=counts.__getitem__)
+    most = counts.pop(first)
+    return first if most >= LEAST and most >= LEAD * max(counts.values(), default=0) else None

@@ -7,7 +7,7 @@ from itertools import islice
 
 from worker.reading.fields.words import (
     Remembered,
-    find_words,
+    blanked,
     find_words_and_signs,
     folded,
     has_signs,
@@ -92,10 +92,10 @@ class Lexicon:
         """Labels between two offsets, the longest at each place, in order, not overlapping."""
         out: list[Label] = []
         signs = has_signs(text)
-        while start < end and len(out) < MAX_LABELS:
-            newline = text.find("\n", start, end)
-            stop = end if newline < 0 else newline
-            words = find_words(text, start, stop)
+        for line in blanked(text[start:end]).split("\n"):
+            if len(out) >= MAX_LABELS:
+                break
+            words, stop = line.split(), start + len(line)
             # Most lines hold no label: they cost one look for each word and no positions.
             if any(map(self._first, words)) or (signs and text.find("_", start, stop) >= 0):
                 words = find_words_and_signs(text, start, stop) if signs else words
