@@ -187,15 +187,22 @@ def _matched(rule: FieldRule, source: Source, start: int, end: int) -> Value | N
     return None if value is None else Value(start + value.start, start + value.end, value.value)
 
 
-def _best(found: list[_Finding], readings: list[Any]) -> tuple[Any, dict[str, Any]]:
-    ordered = sorted(found, key=lambda finding: (finding.place, -finding.confidence, finding.start))
-    best = ordered[0]
+def _ranked(found: list[_Finding]) -> tuple[_Finding, list[_Finding]]:
+    """The best finding, and the first of each other value."""
+    best, *rest = sorted(found, key=lambda finding: (finding.place, -finding.confidence, finding.start))
     others: list[_Finding] = []
-    for finding in ordered[1:]:
+    for finding in rest:
         if finding.value != best.value and all(finding.value != other.value for other in others):
             others.append(finding)
-    contested = any(other.place == best.place for other in others)
-    confidence = min(best.confidence, CONTESTED) if contested else best.confidence
+    return best, others
+
+
+def _best(found: list[_Finding], readings: list[Any]) -> tuple[Any, dict[str, Any]]:
+    best, others = _ranked(found) if len(found) > 1 else (found[0], [])
+    confidence = best.confidence
+    if others:
+        contested = any(other.place == best.place for other in others)
+        confidence = min(best.confidence, CONTESTED) if contested else best.confidence
     alternatives = [{"value": other.value, **other.evidence()} for other in others]
     alternatives += [{"value": reading} for reading in dict.fromkeys(readings)]
     return best.value, {

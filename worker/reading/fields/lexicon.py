@@ -105,7 +105,10 @@ class Lexicon:
 
     def _labels_of_line(self, text: str, words: list[str], start: int) -> Iterator[Label]:
         taken = 0
-        for place, (word, node) in enumerate(zip(words, map(self._first, words), strict=True)):
+        nodes = list(map(self._first, words))
+        while nodes and nodes[-1] is None:  # behind the last word that begins a label nothing needs a place
+            nodes.pop()
+        for place, (word, node) in enumerate(zip(words, nodes, strict=False)):
             # Nothing but glue stands between two words, so that the next place is the right one.
             start = text.find(word, start)
             end = start + len(word)
