@@ -6,6 +6,7 @@ A child that a mail took over may answer anything; what is no reading must not r
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict
 
 from worker.sandbox import failure
 from worker.sandbox.process import Result
@@ -15,8 +16,22 @@ from workitems.event import is_deeper
 Line = Annotated[str, Field(max_length=10_000)]
 
 
-class _Attachment(BaseModel):
-    model_config = ConfigDict(strict=True)
+class _Evidence(TypedDict):
+    """Where a field was found."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")  # type: ignore[misc]  # pydantic's own way
+
+    raw: str
+    source: Line
+    start: int
+    end: int
+    rule: Line
+    confidence: float
+    alternatives: list[Any]
+
+
+class _Attachment(TypedDict):
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
 
     n: int
     name: Line
@@ -45,7 +60,7 @@ class _Reading(BaseModel):
     html: str
     preview: Line
     fields: dict[str, Any]
-    evidence: dict[str, dict[str, Any]]
+    evidence: dict[str, _Evidence]
     attachments: list[_Attachment]
 
 
@@ -56,7 +71,11 @@ def checked(result: Result) -> Result:
     except ValidationError as error:
         part = ".".join(str(place)[:40] for place in error.errors()[0]["loc"][:2])
         raise failure.nonsense(f"its {part} is none") from None
-    if is_deeper(result.reading["fields"]) or is_deeper(result.reading["evidence"]):
+    values = [
+        *result.reading["fields"].values(),
+        *(each["alternatives"] for each in result.reading["evidence"].values()),
+    ]
+    if any(is_deeper(value) for value in values if value):
         raise failure.nonsense("its fields are too deep")
     if len(result.reading["attachments"]) != len(result.attachments):
         raise failure.nonsense("its attachments do not agree")

@@ -36,6 +36,7 @@ def test_a_reading_passes_as_it_is() -> None:
         ({"preview": "x" * 100_000}, "preview"),
         ({"fields": []}, "fields"),
         ({"evidence": {"a": 1}}, "evidence.a"),
+        ({"evidence": {"a": {"raw": "x", "source": "text", "start": 0, "end": 1}}}, "evidence.a"),
         ({"attachments": [{"n": "1"}]}, "attachments.0"),
         ({"reason": 5}, "reason"),
     ],
@@ -52,5 +53,8 @@ def test_fields_without_a_bottom_and_attachments_without_contents_are_none() -> 
         deep = [deep]
     with pytest.raises(ReadFailedError, match="too deep"):
         checked(answer(fields={"a": deep}))
+    evidence = answer().reading["evidence"]["policy_number"]
+    with pytest.raises(ReadFailedError, match="too deep"):
+        checked(answer(evidence={"a": evidence | {"alternatives": [{"value": deep}]}}))
     with pytest.raises(ReadFailedError, match="do not agree"):
         checked(answer(attachments=[{"n": 1, "name": "a", "type": "b", "size": 1, "inline": False}]))
