@@ -29,6 +29,8 @@ class Breakers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[int, _Breaker] = {}
+        #: Whether the server gives a part of a mail when a part is asked for (RFC 3501 §6.4.5, `<0.n>`).
+        self.gives_parts = True
 
     def ended(self, uids: Iterable[int]) -> None:
         """The connection ended while *uids* were being fetched."""

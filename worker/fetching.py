@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.breakers import Breakers
-from worker.imap import NONE_NOW, CommandRefusedError, Connection, ImapError, Summary, TooLargeError, batches
+from worker.imap import (
+    NONE_NOW,
+    CommandRefusedError,
+    Connection,
+    ImapError,
+    ProtocolError,
+    Summary,
+    TooLargeError,
+    batches,
+)
 from workitems.identity import HEADER_LIMIT
 from workitems.tasks import end
 
@@ -111,17 +120,18 @@ class Fetcher:
 
         None: it is to be asked for like any other.
         """
-        if uid in self._oversized or self._breakers.is_one(uid):
+        if uid in self._oversized or self._breakers.is_one(uid) or not self._breakers.gives_parts:
             return None
         try:
             with self._watched([uid]):
                 found = await self._connection.fetch_small(uid)
         except CommandRefusedError as error:
-            if error.status != "NO" or error.code in NONE_NOW:
-                raise
-            return None
-        except TooLargeError:  # its size is asked for first, the next time
-            self._breakers.ended([uid])
+            if error.status == "NO" and error.code not in NONE_NOW:
+                return None
+            self._breakers.gives_parts = error.status != "BAD"
+            raise
+        except ProtocolError:  # TooLargeError is one
+            self._breakers.gives_parts = False
             raise
         if found is None or self._is_oversized(found[0]):
             return None

@@ -48,9 +48,6 @@ READERS_STOP = 3.0
 #: Started children that take the places of those that a mail ends: a start takes half a second and more.
 SPARES = 2
 
-#: Bytes of mail that need not be read from the disk again: all that readers have in hand while mails are ordinary.
-HANDOVER = 8 << 20
-
 #: The longest wait in seconds for a Redis that is not there yet.
 LONGEST_WAIT = 5.0
 
@@ -85,7 +82,7 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
     async with AsyncExitStack() as parts:
         redis = await _client(parts, settings)
         blocking = await _client(parts, settings, blocking=True)
-        mailstore = MailStore(settings.mail, handover=HANDOVER)
+        mailstore = MailStore(settings.mail)
         parts.callback(mailstore.close)
         keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
         if not await _reached(redis, stop) or not await _joined(keepsake, stop):
@@ -97,6 +94,9 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
             intake, blocking, mailstore, store, readings, consumer=consumer,
             bounds=Bounds(seconds=settings.worker.read_seconds, abandoned=settings.worker.abandoned),
         )  # fmt: skip
+        # What is there by now stays to the end: the collector, which looked through it time and again, need not.
+        gc.collect()
+        gc.freeze()
         await parts.enter_async_context(_reading(reader, crew))
         await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake, keepsake.restore).run()))
         retention = Retention(redis, mailstore, keepsake.removal, settings.retention, worker=consumer)
@@ -108,9 +108,6 @@ async def work(settings: Settings, stop: asyncio.Event, functions: Functions) ->
         ]
         await parts.enter_async_context(reporting(Report(redis, consumer, os.getpid()), watchers, crew))
         await parts.enter_async_context(watching(watchers, crew))
-        # What is there by now stays to the end: the collector, which looked through it time and again, need not.
-        gc.collect()
-        gc.freeze()
         if not stop.is_set():
             log.info("started")
         await stop.wait()

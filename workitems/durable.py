@@ -41,7 +41,7 @@ def write(place: Name, files: Sequence[tuple[Name, bytes]]) -> None:
     descriptor = os.open(place, _FOLDER)  # before the writes, so that their errors are told
     temporaries: list[str] = []
     try:
-        folders = list(dict.fromkeys(path.dirname(name) for name, _ in files))
+        folders = list(dict.fromkeys(_above(name) for name, _ in files))
         for folder in folders:
             make(folder, synced=not together)
         for name, content in files:
@@ -69,7 +69,7 @@ def replace(name: Name, content: bytes) -> None:
     try:
         temporary = _temporary(name, content, synced=False)
     except FileNotFoundError:  # rare: what was cut out of a mail lies beside it
-        make(path.dirname(name), synced=False)
+        make(_above(name), synced=False)
         temporary = _temporary(name, content, synced=False)
     os.rename(temporary, name)
 
@@ -81,11 +81,17 @@ def make(folder: Name, *, synced: bool = True) -> None:
     except FileExistsError:
         return
     except FileNotFoundError:
-        make(path.dirname(folder), synced=synced)
+        if _above(folder) == folder:  # the current folder was removed
+            raise
+        make(_above(folder), synced=synced)
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
     if synced:
-        sync([path.dirname(folder)])
+        sync([_above(folder)])
+
+
+def _above(name: Name) -> str:
+    return path.dirname(os.fspath(name)) or os.curdir
 
 
 def sync(folders: Iterable[Name]) -> None:

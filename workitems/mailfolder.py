@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from os import path
 from typing import Any, TypeVar
 
 from workitems import durable
@@ -38,29 +37,23 @@ WHOLE = b"\n"
 _LEFT_BEHIND = 3600.0
 
 
-def put(place: str, mails: Sequence[tuple[str, Sidecar, bytes]]) -> list[bool]:
-    """Store each raw mail in its folder, below *place*; returns when all are on the disk, those too that were there.
-
-    Answers for each whether it was the first of its folder.
-    """
+def put(place: str, mails: Sequence[tuple[str, Sidecar, bytes]]) -> None:
+    """Store each raw mail in its folder, below *place*; returns when all are on the disk, those too that were there."""
     files: list[File] = []
     there: dict[str, None] = {}
-    first: list[bool] = []
     for folder, sidecar, raw in mails:
-        first.append(not path.exists(folder))
-        if not first[-1] and path.exists(f"{folder}/{sidecar.raw}.json"):
+        if _exists(f"{folder}/{sidecar.raw}.json"):
             there[folder] = None
         else:
             files += [(f"{folder}/{sidecar.raw}.eml", raw), (f"{folder}/{sidecar.raw}.json", sidecar.encode())]
     durable.sync(there)  # whoever put these may have been cut off before this, or may not be there yet
     if files:
         durable.write(place, files)
-    return first
 
 
 def adopt(place: str, folder: str, sidecar: Sidecar, file: str) -> None:
     """As `put` for a mail in a synced file on the same disk, which stays its owner's."""
-    if not path.exists(f"{folder}/{sidecar.raw}.json"):
+    if not _exists(f"{folder}/{sidecar.raw}.json"):
         durable.make(folder)
         _link(file, f"{folder}/{sidecar.raw}.eml")
         durable.write(place, [(f"{folder}/{sidecar.raw}.json", sidecar.encode())])
@@ -76,7 +69,7 @@ def versions(folder: str) -> list[Stored]:
 
 def kept(folder: str) -> list[Sidecar]:
     """Those of `sidecars` whose raw mail was not removed for its age; raises as `versions`."""
-    return _some_kept([each for each in sidecars(folder) if path.exists(f"{folder}/{each.raw}.eml")])
+    return _some_kept([each for each in sidecars(folder) if _exists(f"{folder}/{each.raw}.eml")])
 
 
 def sidecars(folder: str) -> list[Sidecar]:
@@ -176,6 +169,15 @@ def _link(file: str, place: str) -> None:
 def _read(name: str) -> bytes:
     with open(name, "rb", buffering=0) as file:
         return file.readall()
+
+
+def _exists(name: str) -> bool:
+    """As `os.path.exists`, which takes a disk that fails for a file that is not there."""
+    try:
+        os.stat(name)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _names(folder: str) -> list[str]:

@@ -22,7 +22,6 @@ from typing import Any, ParamSpec, TypeVar
 from workitems import durable, mailfolder
 from workitems.errors import NotFoundError, StoreUnavailableError
 from workitems.event import encoded
-from workitems.handover import Handover
 from workitems.mailfolder import READING, WHOLE, File
 from workitems.sidecar import Sidecar, Stored
 from workitems.together import Together
@@ -51,10 +50,8 @@ def _writing() -> Iterator[None]:
 class MailStore:
     """Local files. Nothing here runs on the event loop; a full or broken disk is StoreUnavailableError."""
 
-    def __init__(self, folder: Path, *, handover: int = 0) -> None:
-        """*handover*: bytes of mail that was just put and may be got from memory, where one process does both."""
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._handover = Handover(handover)
         self._place = str(folder)
         self._marker: Path | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mailstore")
@@ -75,12 +72,7 @@ class MailStore:
 
     async def put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> None:
         """As `put` for each of *mails*; when it raises, some may have been put."""
-        first = await self._off_loop(self._put_all, mails)
-        for (sidecar, raw), alone in zip(mails, first, strict=True):
-            if alone:
-                self._handover.keep(Stored(sidecar, raw))
-            else:  # who reads it must see all its versions
-                self._handover.take(sidecar.id)
+        await self._off_loop(self._put_all, mails)
 
     async def adopt(self, sidecar: Sidecar, path: Path) -> None:
         """As `put` for a mail in a synced file on the same disk. The file stays its owner's, to be removed after."""
@@ -91,8 +83,7 @@ class MailStore:
 
         Raises NotFoundError when there is none, NoLongerKeptError when all that is left are their sidecars.
         """
-        handed = self._handover.take(item_id)
-        return [handed] if handed else await self._get_soon(item_id)
+        return await self._get_soon(item_id)
 
     async def versions(self, item_id: str) -> list[Sidecar]:
         """The same without the raw bytes."""
@@ -130,12 +121,10 @@ class MailStore:
 
     async def discard(self, sidecar: Sidecar) -> None:
         """Take back one version of a mail; nothing happens when it is not there."""
-        self._handover.take(sidecar.id)
         await self._off_loop(lambda: mailfolder.discard(self._of(sidecar.id), sidecar))
 
     async def remove(self, item_id: str) -> None:
         """Every byte of a mail; nothing happens when there is none."""
-        self._handover.take(item_id)
         await self._off_loop(self._remove, item_id)
 
     async def check(self) -> None:
@@ -166,8 +155,8 @@ class MailStore:
         return f"{self._place}/{item_id[3:5]}/{item_id}"
 
     @_writing()
-    def _put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> list[bool]:
-        return mailfolder.put(self._place, [(self._of(sidecar.id), sidecar, raw) for sidecar, raw in mails])
+    def _put_all(self, mails: Sequence[tuple[Sidecar, bytes]]) -> None:
+        mailfolder.put(self._place, [(self._of(sidecar.id), sidecar, raw) for sidecar, raw in mails])
 
     async def _write_together(self, groups: Sequence[list[File]]) -> list[Exception | None]:
         return await self._off_loop(self._write_all, groups)

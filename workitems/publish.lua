@@ -88,8 +88,10 @@ local function publish(ARGV)
       return { 'same' }
     end
     if now[2] ~= version or now[3] ~= reading then return { 'again' } end
-    local feed_id = append(next_place(), id, envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
+    local place = next_place()
+    local feed_id = append(place, id, envelope('workitem_updated', head, tail(now[6], now[7], now[4], now[5], now[2], now[8])),
       mailbox, now[4], now[4], cap)
+    given = given and given + place.jump
     redis.call('HSET', key, 'machine', machine, 'reading', string.format('%d', reading + 1), 'raws', raws)
     quarantine()
     remember(id, who, 'reading', reading, string.format('%d', reading + 1))

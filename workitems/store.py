@@ -267,7 +267,7 @@ def _check(wanted: Change) -> None:
 
 def _json(value: Any) -> str:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except ValueError as error:  # NaN and Infinity, which Python reads from what calls itself JSON
         raise InvalidChangeError("a field has a value that JSON can carry", "fields") from error
 

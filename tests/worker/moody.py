@@ -25,6 +25,7 @@ class Moody:
     uidvalidity: int = 7
     refuses: set[int] = field(default_factory=set)
     partial: bool = True
+    most: int = 1 << 30
     fetches: list[str] = field(default_factory=list)
 
     async def serve(self, talk: Talk) -> None:
@@ -80,7 +81,8 @@ class Moody:
             told = b"* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %s FLAGS ()" % (uid, uid, size, date)
             if "BODY" not in command or message.body is None:
                 return [told + b")"]
-            part = message.body[: int(command.partition("<0.")[2].partition(">")[0])] if self.partial else message.body
+            asked = int(command.partition("<0.")[2].partition(">")[0])
+            part = message.body[: min(asked, self.most)] if self.partial else message.body
             return [told + b" BODY[]<0> {%d}" % len(part), part + b")"]
         name, octets = (b"BODY[HEADER]<0>", message.header) if "HEADER" in command else (b"BODY[]", message.body)
         if octets is None:

@@ -213,8 +213,21 @@ async def test_a_mail_alone_that_is_larger_than_the_mailbox_takes_comes_by_its_h
         await poller.stop(1)
 
 
+async def test_a_mail_alone_of_which_the_server_gives_less_than_was_asked_for_comes_whole(
+    make_poller: Callable[..., Poller], mailstore: MailStore
+) -> None:
+    long = letter(1, text="x" * 30_000)
+    moody = Moody({1: Message(long)}, most=4096)
+    async with ScriptedImap(moody.serve) as server:
+        poller = make_poller(server)
+        await poller.poll_once()
+        (stored,) = await mailstore.get(item_id("desk", long))
+        assert stored.raw == long
+        await poller.stop(1)
+
+
 async def test_a_server_that_knows_no_partial_fetch_is_asked_in_two_steps_from_then_on_and_gives_the_whole(
-    make_poller: Callable[..., Poller], redis: Client, mailstore: MailStore
+    make_poller: Callable[..., Poller], mailstore: MailStore
 ) -> None:
     moody = Moody({1: Message(LONG, HEADER)}, partial=False)
     async with ScriptedImap(moody.serve, again=True) as server:
@@ -225,6 +238,10 @@ async def test_a_server_that_knows_no_partial_fetch_is_asked_in_two_steps_from_t
         await poller.poll_once()
         (stored,) = await mailstore.get(item_id("desk", LONG))
         assert (stored.raw, stored.sidecar.oversized) == (LONG, False)
+        moody.messages[2] = Message(letter(2))
+        await poller.poll_once()
+        assert (await mailstore.get(item_id("desk", letter(2))))[0].raw == letter(2)
+        assert server.visits == 2, "one broken connection is enough to know"
         await poller.stop(1)
 
 

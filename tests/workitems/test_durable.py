@@ -70,3 +70,16 @@ def test_what_the_disk_refuses_when_it_is_synced_is_an_error_and_leaves_nothing(
     with pytest.raises(OSError, match="No space left"):
         durable.write(tmp_path, some(tmp_path, durable.MANY))
     assert there(tmp_path) == {}
+
+
+def test_a_folder_below_the_current_one_is_made_and_none_where_that_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    durable.write("var/mail", [("var/mail/file", b"1")])
+    assert there(tmp_path) == {"var/mail/file": b"1"}
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError):
+        durable.make("var/mail")

@@ -1,12 +1,14 @@
 """Files that are whole or not there, whatever happens in between."""
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,22 @@ async def test_what_a_killed_process_left_half_written_is_taken_away_in_time(
     found = [stored for shard in await mailstore.shards() for stored in await mailstore.stored(shard)]
     assert found == [sidecar()]
     assert [name for name in files(tmp_path) if name.endswith(".part")] == ["new.part"]
+
+
+async def test_a_disk_that_fails_is_no_mail_that_is_no_longer_kept(
+    mailstore: MailStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mailstore.put(sidecar(), RAW)
+    stat = os.stat
+
+    def failing(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if str(path).endswith(".eml"):
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", failing)
+    with pytest.raises(StoreUnavailableError):
+        await mailstore.raw(IDS[0])
 
 
 async def test_putting_again_does_no_harm(mailstore: MailStore, tmp_path: Path) -> None:

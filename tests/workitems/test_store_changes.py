@@ -115,3 +115,11 @@ async def test_a_history_is_bounded(store: Store) -> None:
     assert len(steps) == 500
     assert steps[-1]["after"] == "6"
     assert all(step["at"].endswith("Z") for step in steps)
+
+
+async def test_a_field_s_length_is_counted_without_blanks_that_nobody_wrote(store: Store) -> None:
+    await store.publish(IDS[0], "claims", machine())
+    changed = await store.change(IDS[0], Change(fields={"numbers": [1] * 1_990}), who="Ann")
+    assert changed.person["corrections"] == {"numbers": [1] * 1_990}
+    with pytest.raises(InvalidChangeError, match="4,000"):
+        await store.change(IDS[0], Change(fields={"numbers": [1] * 2_001}), who="Ann")

@@ -184,9 +184,7 @@ def _tokens(answer: Answer, position: int) -> Iterator[tuple[bytes, bytes | None
             continue
         announced = _ANNOUNCED.search(piece, max(0, len(piece) - 24)) if place + 1 < len(answer) else None
         end = announced.start() if announced else len(piece.rstrip())
-        for token in _TOKEN.finditer(piece, position, end):
-            if token.start() != position:
-                break
+        while token := _TOKEN.match(piece, position, end):  # finditer would try a run of blanks from each of them
             position = token.end()
             yield _value(token)
         if piece[position:end].strip():

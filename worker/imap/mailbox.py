@@ -159,9 +159,10 @@ class Connection:
         with self._strict():
             told = (await fetching.items_by_uid(reply.answers)).get(uid, {})
             raw = fetching.body(told, b"BODY[]")
-            if not raw or len(raw) >= SMALL or b"RFC822.SIZE" not in told:
+            if not raw or len(raw) >= SMALL or not told.get(b"RFC822.SIZE"):
                 return None
-            return fetching.summary(uid, told), raw
+            summary = fetching.summary(uid, told)
+            return (summary, raw) if len(raw) >= summary.size else None  # else some servers give less than is asked for
 
     async def fetch_headers(self, uid: int, limit: int) -> bytes | None:
         """The first *limit* bytes of a message's header; None when the message is gone."""

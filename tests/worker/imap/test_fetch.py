@@ -137,6 +137,14 @@ def test_an_answer_of_many_values_ends_the_belief_in_it_before_it_holds_up_all_o
     assert time.process_time() - began < 2  # it was 15 s
 
 
+@pytest.mark.parametrize("end", [b"{3}", b'"', b"\x00"])
+def test_a_run_of_blanks_takes_no_longer_than_its_length(end: bytes) -> None:
+    began = time.process_time()
+    with contextlib.suppress(ProtocolError):
+        items_by_uid([(b"1 FETCH (UID 5 BODY[]<0>" + b" " * 60_000 + end, b"abc", b")")])
+    assert time.process_time() - began < 1  # searched for from each of them it was minutes
+
+
 def test_items_that_nobody_asked_for_are_not_kept() -> None:
     answers = [(b"1 FETCH (UID 1 X%d 1 X-GM-LABELS (a b) BODY[TEXT] {1}" % n, b"x", b")") for n in range(100)]
     assert items_by_uid([*answers, (b"1 FETCH (FLAGS (\\Seen) UID 1)",)]) == {1: {b"UID": b"1", b"FLAGS": [b"\\Seen"]}}
