@@ -47,6 +47,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "one endless number": lambda: typed(b"text/plain", b"Amount: " + b"1.1," * 60_000),
     "40,000 cells": lambda: typed(b"text/plain", b"Policy\t" * 40_000),
     "quotes only": lambda: typed(b"text/plain", b"> a\r\n" * 100_000),
+    "60,000 quotes in foreign letters": lambda: typed(b"text/plain; charset=utf-8", "😀\n>a\n".encode() * 60_000),
     "20,000 header blocks": lambda: typed(b"text/plain", b"From: a\r\nTo: b\r\nSubject: c\r\n" * 20_000),
     "format=flowed": lambda: typed(b"text/plain; format=flowed", b"a \r\n" * 200_000),
     "HTML 20,000 deep": lambda: typed(b"text/html", b"<div>" * 20_000 + b"hello" + b"</div>" * 20_000),

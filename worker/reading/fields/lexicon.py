@@ -91,8 +91,9 @@ class Lexicon:
     def labels(self, text: str, start: int, end: int) -> list[Label]:
         """Labels between two offsets, the longest at each place, in order, not overlapping."""
         out: list[Label] = []
-        signs = has_signs(text)
-        for line in blanked(text[start:end]).split("\n"):
+        searched = text[start:end]  # and never the whole: a text may have very many spans
+        signs = has_signs(searched)
+        for line in blanked(searched).split("\n"):
             if len(out) >= MAX_LABELS:
                 break
             words, stop = line.split(), start + len(line)
