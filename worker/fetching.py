@@ -28,7 +28,7 @@ from workitems.tasks import end
 AGAIN = (0.3, 1.0, 2.0)
 
 #: Mails, and bytes of mail, that are stored at once.
-HAND, HAND_BYTES = 50, 1 << 20
+HAND, HAND_BYTES = 50, 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
