@@ -34,9 +34,9 @@ def _single(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "HAND", 1)
 
 
-@pytest.mark.parametrize(("size", "ahead"), [(100, 2), (3 << 20, 1)])
+@pytest.mark.parametrize(("size", "ahead"), [(100, 2), (9 << 20, 1)])
 async def test_the_next_hand_is_fetched_ahead_unless_this_one_is_large(size: int, ahead: int) -> None:
-    moody = Moody({n: Message(letter(n, text="x" * size), size=5 << 20) for n in (1, 2, 3)})  # each a batch of its own
+    moody = Moody({n: Message(letter(n, text="x" * size), size=10 << 20) for n in (1, 2, 3)})  # each a batch of its own
     async with ScriptedImap(moody.serve) as server:
         connection = await _opened(server)
         async with aclosing(Fetcher(connection, 50 << 20, set()).hands([1, 2, 3])) as hands:
