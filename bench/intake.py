@@ -1,5 +1,6 @@
 """Intake: a mailbox full of mail, from its first fetch to its last item, beside mbsync copying the same mailbox."""
 
+import os
 import resource
 import shutil
 import subprocess
@@ -98,6 +99,7 @@ def _measure(place: Path, mails: int, write: Callable[[int], bytes], kind: str) 
     box.start()
     try:
         box.seed(map(write, range(mails)))
+        os.sync()  # else the first who syncs a file system pays for what was seeded
         before = _copy(box, place / "before", mails)
         ours = _take_in(box, place, mails)
         copies = [each for each in (before, _copy(box, place / "after", mails)) if each]
