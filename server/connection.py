@@ -1,15 +1,18 @@
-"""One event stream on a socket that was taken from Tornado: no task, no queue and no coroutine.
+"""One event stream on a socket that was taken from Tornado: no task, no queue, no coroutine and no buffer.
 
-Whole frames are handed over; what the socket takes at once never touches a buffer of ours.
+Whole frames are handed over. What the socket takes at once is never held; what it does not take is held as references
+to the frames that all streams share, so that a crowd of slow readers costs a few bytes each and not a copy each.
 """
 
 import asyncio
 import socket
-import ssl
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 
-from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, StreamClosedError
 
 from server import sse
 from server.limits import Slot
@@ -23,31 +26,39 @@ _LINGER = 5.0
 #: Seconds between looks at whether a slow reader has caught up.
 _LOOK = 0.02
 
+#: Frames that are handed to the socket in one call (writev takes 1,024 on Linux).
+_AT_ONCE = 64
+
 
 class Stream:
     """A detached response body. `ended` is called once, with the reason, however it ends."""
 
     __slots__ = (
         "_ended",
+        "_held",
+        "_linger",
+        "_loop",
         "_send",
-        "_stream",
+        "_socket",
         "beat_at",
+        "buffer",
         "chunked",
         "closed",
         "end_at",
         "filter",
         "id",
         "opened_at",
+        "queued",
         "rotate_at",
         "rotating",
-        "sent_at_open",
+        "sent",
         "since",
         "slot",
     )  # fmt: skip
 
     def __init__(
         self,
-        stream: IOStream,
+        taken: socket.socket,
         *,
         id: str,
         chunked: bool,
@@ -55,26 +66,28 @@ class Stream:
         slot: Slot,
         ended: Callable[["Stream", str], None],
     ) -> None:
+        """*taken* is this object's from now on; *buffer* bytes may wait for the reader."""
         self.id = id
         self.slot = slot
         self.filter = sse.EVERYTHING
         self.closed = False
         self.rotating = False
         self.opened_at = self.rotate_at = self.end_at = self.beat_at = 0.0
-        self.sent_at_open = 0
+        self.chunked = chunked
+        self.buffer = buffer
+        #: Bytes that were accepted, those that wait included, and bytes that wait for the reader.
+        self.sent = self.queued = 0
         #: When bytes began to wait for the reader; 0 = none wait.
         self.since = 0.0
-        self._stream = stream
-        self.chunked = chunked
+        self._held: deque[bytes | memoryview] | None = None
+        self._linger: asyncio.TimerHandle | None = None
         self._ended = ended
-        # A TLS stream must encrypt first; a plain socket takes the shared bytes as they are.
-        self._send = stream.socket.send if not isinstance(stream.socket, ssl.SSLSocket) else None
-        stream.max_write_buffer_size = buffer
+        self._socket = taken
+        self._send = taken.send
+        self._loop = asyncio.get_running_loop()
         with suppress(OSError, AttributeError):  # not a TCP socket, or not Linux
-            stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
-        stream.set_close_callback(self._gone)
-        # Nothing may come after the request. A pending read also lets us see the client leave.
-        asyncio.ensure_future(stream.read_bytes(1)).add_done_callback(self._heard)
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT)
+        self._loop.add_reader(taken, self._heard)
 
     def frame(self, payload: bytes) -> bytes:
         """*payload* as it goes over this connection: in a chunk, or as it is for HTTP/1.0."""
@@ -82,75 +95,126 @@ class Stream:
 
     def write(self, frame: bytes) -> None:
         """Send what `frame` gave. A reader too slow for its budget is closed: resuming heals it."""
-        sent = 0
-        if self._send is not None and (self.since == 0.0 or not self.waiting()):
+        if self.closed:
+            return
+        size = len(frame)
+        self.sent += size
+        if self._held is None:
             try:
-                sent = self._send(frame)
+                taken = self._send(frame)
             except BlockingIOError:
-                pass
+                taken = 0
             except OSError:
-                self.close("client")
+                self.abort("client")
                 return
-            if sent == len(frame):
+            if taken == size:
                 return
-        try:
-            self._stream.write(frame[sent:])
-        except StreamBufferFullError:
-            self.abort("slow")
-        except StreamClosedError:
-            self.close("client")
+            self._held = deque()
+            self.since = self._loop.time()
+            self._loop.add_writer(self._socket, self._flush)
+            self._hold(memoryview(frame)[taken:] if taken else frame)
         else:
-            if self.since == 0.0 and self._stream.writing():
-                self.since = asyncio.get_running_loop().time()
+            self._hold(frame)
 
-    def waiting(self) -> bool:
-        """Whether bytes wait for the reader."""
-        if self.since and not self._stream.writing():
-            self.since = 0.0
-        return self.since != 0.0
+    def _hold(self, rest: bytes | memoryview) -> None:
+        assert self._held is not None
+        self.queued += len(rest)
+        if self.queued > self.buffer:
+            self.abort("slow")
+        else:
+            self._held.append(rest)
+
+    def _flush(self) -> None:
+        """The socket takes more."""
+        held = self._held
+        if not held:
+            return
+        try:
+            taken = self._socket.sendmsg(list(islice(held, _AT_ONCE)))
+        except BlockingIOError:
+            return
+        except OSError:
+            self.abort("client")
+            return
+        self.queued -= taken
+        while held and taken >= len(held[0]):
+            taken -= len(held.popleft())
+        if taken:
+            held[0] = memoryview(held[0])[taken:]
+        if not held:
+            self._held, self.since = None, 0.0
+            self._loop.remove_writer(self._socket)
+            if self.closed:
+                self._hang_up()
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing waits; False when the reader took more than *seconds* or left."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while self.waiting() and not self.closed:
-            if asyncio.get_running_loop().time() > deadline:
+        deadline = self._loop.time() + seconds
+        while self._held is not None and not self.closed:
+            if self._loop.time() > deadline:
                 return False
             await asyncio.sleep(_LOOK)
         return not self.closed
 
     def finish(self, reason: str) -> None:
-        """End the response properly, so that the client sees a whole body."""
+        """End the response properly, so that the client sees a whole body. The first reason counts."""
         if not self.closed and self.chunked:
             self.write(sse.LAST_CHUNK)
-        self.close(reason)
-
-    def close(self, reason: str) -> None:
-        """Close the socket and give everything back. The first reason counts."""
         if self.closed:
             return
-        if self._stream.writing():
-            # What was accepted still goes out, to a reader that reads.
-            self._stream.write(b"").add_done_callback(lambda _: self._stream.close())
-            asyncio.get_running_loop().call_later(_LINGER, self._stream.close)
-            self._end(reason)
-        else:
+        if self._held is None:
             self.abort(reason)
+        else:  # what was accepted still goes out, to a reader that reads
+            self._end(reason)
+            self._linger = self._loop.call_later(_LINGER, self._hang_up)
 
     def abort(self, reason: str) -> None:
-        """Close at once, whatever still waits."""
+        """Close at once, whatever still waits. The first reason counts."""
         if not self.closed:
             self._end(reason)
-        self._stream.close()
+        self._hang_up()
 
     def _end(self, reason: str) -> None:
         self.closed = True
         self.slot.release()
-        self._stream.set_close_callback(None)
         self._ended(self, reason)
 
-    def _gone(self) -> None:
-        self.close("client")
+    def _hang_up(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+        self._held, self.queued, self.since = None, 0, 0.0
 
-    def _heard(self, future: "asyncio.Future[bytes]") -> None:
-        if not future.cancelled() and future.exception() is None:
-            self.close("noise")
+    def _heard(self) -> None:
+        """Nothing may come after the request: the end of it, or a byte, ends the stream."""
+        try:
+            data = self._socket.recv(1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.abort("noise" if data else "client")
+
+
+def take(stream: IOStream) -> socket.socket | None:
+    """The socket of a connection that was detached from Tornado, which forgets it.
+
+    None, and the connection is closed, when the client has left or has sent more than its request.
+    """
+    if stream.closed():
+        return None
+    try:
+        more = stream.read_bytes(1)  # answers at once where a byte lies in Tornado's buffer or in the socket
+    except StreamClosedError:
+        return None
+    if stream.closed() or (isinstance(more, asyncio.Future) and more.done()):
+        stream.close()
+        return None
+    own = stream.socket
+    IOLoop.current().remove_handler(own.fileno())
+    taken = socket.socket(own.family, own.type, own.proto, fileno=own.detach())
+    stream.close()
+    return taken

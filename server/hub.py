@@ -133,8 +133,7 @@ class Hub:
         chunked = sse.chunk(payload)
         started = self._clock()
         for number, stream in enumerate(streams, 1):
-            if not stream.closed:
-                stream.write(chunked if stream.chunked else payload)
+            stream.write(chunked if stream.chunked else payload)
             if not number % _SLICE and self._clock() - started > _HOLD:
                 await asyncio.sleep(0)
                 started = self._clock()
@@ -196,7 +195,7 @@ class _Life:
 
     def act(self, now: float) -> float | None:
         stream, hub = self._stream, self._hub
-        if stream.waiting() and now - stream.since > hub.settings.stall:
+        if stream.since and now - stream.since > hub.settings.stall:
             stream.abort("slow")
         if stream.rotating and now >= stream.end_at:
             stream.finish("drain" if hub.draining else "rotate")

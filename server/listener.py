@@ -22,6 +22,10 @@ MOST = 65_536
 SPARE = 64
 PAUSE = 0.25
 
+#: Clients that are accepted in one turn of the event loop. Tornado takes 128, and as many more in each turn that their
+#: requests need: when everybody comes back at once, the memory for hundreds of half-read requests would stay.
+AT_ONCE = 8
+
 
 def raise_limit() -> int:
     """Take as many descriptors as the system allows (1,024 is usual otherwise); answers how many there are."""
@@ -42,15 +46,22 @@ class Listener(socket.socket):
         self._last = most - min(SPARE, most // 4)
         self._paused = False
         self._told = False
+        self._accepted = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As ever; BlockingIOError, which says that nobody waits, while it pauses."""
-        if self._paused:
+        """As ever; BlockingIOError, as if nobody waited, while it pauses and when AT_ONCE came in this turn."""
+        if self._paused or self._accepted >= AT_ONCE:
             raise BlockingIOError
         connection, address = super().accept()
+        if not self._accepted:
+            IOLoop.current().add_callback(self._next_turn)
+        self._accepted += 1
         if connection.fileno() >= self._last:  # the system gives the lowest that is free: almost all are taken
             self._pause()
         return connection, address
+
+    def _next_turn(self) -> None:
+        self._accepted = 0
 
     def _pause(self) -> None:
         if not self._told:

@@ -1,11 +1,11 @@
 """`GET /sse/workitems`: the live stream of work items (docs/stream.md)."""
 
 import random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from server import sse
 from server.auth import client_address
-from server.connection import Stream
+from server.connection import Stream, take
 from server.handlers.base import Handler
 from server.limits import Slot
 from server.resume import new_id
@@ -57,7 +57,8 @@ class StreamHandler(Handler):
         if unknown:
             accepted = ", ".join(STATUSES)
             self.refuse(422, "invalid", f"{unknown[0]!r:.60} is no status; accepted: {accepted}", "status")
-        return sse.Filter(frozenset(self.get_query_arguments("mailbox")[:100]), statuses)
+        mailboxes = frozenset(self.get_query_arguments("mailbox")[:100])
+        return sse.Filter(mailboxes, statuses) if mailboxes or statuses else sse.EVERYTHING
 
     def _slot(self) -> Slot | str:
         hub = self.context.hub
@@ -94,8 +95,8 @@ class StreamHandler(Handler):
             self.set_header("Transfer-Encoding", "chunked")
         self.clear_header("Content-Length")
         lines = [f"{name}: {value}" for name, value in self._headers.get_all()]
-        socket: Any = self.detach()
-        if socket is None or socket.closed():
+        socket = take(self.detach())
+        if socket is None:
             slot.release()
             return None
         hub = self.context.hub

@@ -89,7 +89,7 @@ async def test_a_reader_that_stops_reading_is_closed_while_others_go_on(
     await asyncio.get_running_loop().sock_sendall(deaf, request.encode())
     await eventually(lambda: len(context.hub.streams) == 1)
     for stream in context.hub.streams:
-        stream._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        stream._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     async with open_stream() as reading:
         await reading.next("connected")
         numbers = iter(range(100_000))
