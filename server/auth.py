@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import create_signed_value, decode_signed_value
@@ -35,6 +37,16 @@ class Identity:
         return self.via != "key"
 
 
+class Credential(NamedTuple):
+    """What a caller presents, to be looked at again later: a `bearer`'s credentials or a session's `cookie`."""
+
+    kind: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
+
+
 class Auth:
     """Knows people by cookie, token or key, and signs people in."""
 
@@ -55,10 +67,12 @@ class Auth:
 
         Raises StoreUnavailableError when it cannot be known: that is no reason to sign anybody out.
         """
-        presented = bearer(request)
-        if presented is not None:
-            return await self._by_bearer(presented)
-        return await self._by_cookie(session_cookie) if session_cookie else None
+        presented = credential(request, session_cookie)
+        return await self.recognise(presented) if presented else None
+
+    async def recognise(self, presented: Credential) -> Identity | None:
+        """Whose *presented* is now; raises as `identify`."""
+        return await (self._by_bearer if presented.kind == "bearer" else self._by_cookie)(presented.value)
 
     async def sign_in(self, name: str, password: str) -> str | None:
         """The value of a session's cookie, or None when the password is not this user's."""
@@ -96,6 +110,14 @@ class Auth:
 
     def _signed(self, value: str) -> str:
         return create_signed_value(self._secret, COOKIE, value).decode()
+
+
+def credential(request: HTTPServerRequest, session_cookie: str | None) -> Credential | None:
+    """What a request presents; equal ones share their text, since a stream remembers its own."""
+    presented = bearer(request)
+    if presented is not None:
+        return Credential("bearer", sys.intern(presented))
+    return Credential("cookie", sys.intern(session_cookie)) if session_cookie else None
 
 
 def bearer(request: HTTPServerRequest) -> str | None:

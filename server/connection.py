@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 
 from server import sse
+from server.auth import Credential
 from server.limits import Slot
 
 #: Linux: milliseconds that sent bytes may stay unacknowledged before the kernel gives the peer up (RFC 5482).
@@ -44,6 +45,7 @@ class Stream:
         "buffer",
         "chunked",
         "closed",
+        "credential",
         "end_at",
         "filter",
         "id",
@@ -70,6 +72,8 @@ class Stream:
         self.id = id
         self.slot = slot
         self.filter = sse.EVERYTHING
+        #: What its client presented; None: nothing that could be taken back.
+        self.credential: Credential | None = None
         self.closed = False
         self.rotating = False
         self.opened_at = self.rotate_at = self.end_at = self.beat_at = 0.0
@@ -77,7 +81,7 @@ class Stream:
         self.buffer = buffer
         #: Bytes that were accepted, those that wait included, and bytes that wait for the reader.
         self.sent = self.queued = 0
-        #: When bytes began to wait for the reader; 0 = none wait.
+        #: Since when bytes wait for the reader and none has left; 0 = none wait.
         self.since = 0.0
         self._held: deque[bytes | memoryview] | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -137,6 +141,7 @@ class Stream:
             self.abort("client")
             return
         self.queued -= taken
+        self.since = self._loop.time()
         while held and taken >= len(held[0]):
             taken -= len(held.popleft())
         if taken:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import time
 
 from server import sse
+from server.auth import Credential
 from server.connection import Stream
 from server.ring import Ring
 from server.wheel import Wheel
@@ -89,9 +90,8 @@ class Hub:
                 del self._groups[stream.filter]
         if not self._groups:
             self._empty.set()
-        # Each stream is told to rotate every few minutes: only the slow ones are worth a line of an ordinary log.
-        say = log.info if reason == "slow" else log.debug
-        say("stream ended", id=stream.id, why=reason, seconds=round(self._clock() - stream.opened_at, 1))
+        seconds = round(self._clock() - stream.opened_at, 1)
+        log.info("stream ended", id=stream.id, user=stream.slot.name, why=reason, seconds=seconds, bytes=stream.sent)
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Tell everybody what follows `ring.head`, in one write a stream; of an item that is removed, that alone."""
@@ -145,6 +145,13 @@ class Hub:
             head = self.ring.head
             self._beat = (now, sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head)))
         return self._beat[1]
+
+    async def revoke(self, credential: Credential) -> None:
+        """End the streams of one who may no longer read: the client comes back and is told so."""
+        async with self.turn:
+            for stream in self.streams:
+                if stream.credential == credential:
+                    stream.finish("revoked")
 
     async def run(self) -> None:
         """Beats, rotation and slow readers, for ever."""

@@ -21,6 +21,7 @@ from server.listener import Listener, raise_limit
 from server.monitor import Monitor
 from server.posting import Desk
 from server.resume import Resume
+from server.revocation import Revocation
 from server.secret import signing_secret
 from server.sources.known import Sources
 from server.sources.pinned import PinnedHost
@@ -63,8 +64,15 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         context, subscriber = await assemble(settings, stack)
+        revocation = Revocation(context.hub, context.auth, scope="read")
         failed = stop_when_done(
-            stop, context.hub.run, subscriber.run, context.stats.run, context.monitor.run, stack=stack
+            stop,
+            context.hub.run,
+            subscriber.run,
+            context.stats.run,
+            context.monitor.run,
+            revocation.run,
+            stack=stack,
         )
         server = HTTPServer(
             application(context),

@@ -4,7 +4,7 @@ import random
 from typing import ClassVar
 
 from server import sse
-from server.auth import client_address
+from server.auth import COOKIE, client_address, credential
 from server.connection import Stream, take
 from server.handlers.base import Handler
 from server.limits import Slot
@@ -45,6 +45,7 @@ class StreamHandler(Handler):
         if stream is None:
             return
         stream.filter = chosen
+        stream.credential = credential(self.request, self.get_cookie(COOKIE))
         try:
             await self.context.resume.open(stream, wanted)
         except BaseException:
