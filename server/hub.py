@@ -14,6 +14,7 @@ from time import time
 from server import sse
 from server.auth import Credential
 from server.connection import Stream
+from server.histogram import Histogram
 from server.ring import Ring
 from server.wheel import Wheel
 from workitems.event import Cursor, Event, removed, without
@@ -43,6 +44,8 @@ class Hub:
         #: Held while events go out; joining, beats and rotation wait for it.
         self.turn = asyncio.Lock()
         self.counts: Counter[str] = Counter()
+        #: From the publishing of an event until it was written to the last stream.
+        self.lag = Histogram()
         #: Whether the feed's head is known: before that no stream can be answered.
         self.ready = asyncio.Event()
         self.draining = False
@@ -105,6 +108,9 @@ class Hub:
                 payload = wanted.frames(events)
                 if payload:
                     await self._send(list(self._groups.get(wanted, ())), payload)
+            now = time()
+            for event in events:
+                self.lag.observe(max(0.0, now - event.at / 1000))
 
     async def reset(self, reason: str, head: Cursor) -> None:
         """Events were lost: everybody loads the list anew and goes on from *head*."""

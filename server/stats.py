@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from time import time
 from typing import Any
@@ -20,6 +21,11 @@ from workitems.tasks import not_cancelled
 #: Seconds between two reports to Redis; a process that did not report for three of them is taken for dead.
 REPORT = 5.0
 
+#: What processes count together, and what the worst of them tells.
+_SUMMED = ("open", "opened", "closed", "refused", "resumed", "replayed", "reset", "events", "deliveries",
+           "delivery_lag", "queued", "reader_restarts", "memory", "places")  # fmt: skip
+_WORST = ("lag", "loop_lag")
+
 #: Seconds after which the last report of a process that was killed is taken away.
 FORGET = 3600.0
 
@@ -34,17 +40,16 @@ class Stats:
         self._limits = limits
         self._subscriber = subscriber
         self._started = time()
-        #: Seconds that the event loop was late, at the worst since the last report.
-        self.loop_lag = 0.0
+        self._loop_lag = 0.0
 
     def own(self) -> dict[str, Any]:
         """This process now."""
-        counts = self._hub.counts
+        counts, streams = self._hub.counts, self._hub.streams
         return {
             "process": self._process,
             "at": round(time(), 3),
             "uptime": round(time() - self._started, 1),
-            "open": len(self._hub.streams),
+            "open": len(streams),
             "opened": counts["opened"],
             "closed": _with_prefix(counts, "closed_"),
             "refused": _with_prefix(counts, "refused_"),
@@ -54,10 +59,12 @@ class Stats:
             "events": counts["events"],
             "deliveries": counts["deliveries"],
             "head": str(self._hub.ring.head),
+            "delivery_lag": self._hub.lag.told(),
+            "queued": sum(stream.queued for stream in streams),
             "lag": round(self._subscriber.lag, 4),
             "reader_restarts": self._subscriber.restarts,
             "store_available": self._subscriber.available,
-            "loop_lag": round(self.loop_lag, 4),
+            "loop_lag": round(max(self._loop_lag, self._hub.wheel.late), 4),
             "memory": _memory(),
             "places": self._limits.open,
         }
@@ -75,16 +82,13 @@ class Stats:
             reports = []
         others = [r for r in reports if r["process"] != self._process and now - r["at"] < 3 * REPORT]
         living = sorted([mine, *others], key=lambda report: str(report["process"]))
-        total = {name: sum(report[name] for report in living) for name in ("open", "opened", "deliveries", "memory")}
-        return {**mine, "all": {"processes": living, **total}}
+        return {**mine, "all": {"processes": living, **added_up(living)}}
 
     async def run(self) -> None:
         """Report for ever; a Redis that is away is tried again with the next report."""
-        loop = asyncio.get_running_loop()
         while not_cancelled():
-            before = loop.time()
             await asyncio.sleep(REPORT)
-            self.loop_lag = max(0.0, loop.time() - before - REPORT)
+            self._loop_lag, self._hub.wheel.late = self._hub.wheel.late, 0.0
             try:
                 with available():
                     await self._redis.hset(keys.SERVERS, self._process, json.dumps(self.own()))
@@ -98,6 +102,21 @@ class Stats:
                 await self._redis.hdel(keys.SERVERS, self._process)
         except StoreUnavailableError:
             return
+
+
+def added_up(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several processes count, together: sums, and of lags the worst. One of another version may lack some."""
+    worst = {name: max((report.get(name, 0.0) for report in reports), default=0.0) for name in _WORST}
+    return {name: _sum([report[name] for report in reports if name in report]) for name in _SUMMED} | worst
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    """Of numbers, or of dictionaries of such, name by name."""
+    if not any(isinstance(value, dict) for value in values):
+        return round(sum(values), 6)
+    tables = [value for value in values if isinstance(value, dict)]
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {name: _sum([table[name] for table in tables if name in table]) for name in names}
 
 
 def _with_prefix(counts: Counter[str], prefix: str) -> dict[str, int]:

@@ -24,6 +24,8 @@ class Wheel:
         self._clock = clock
         self._slots: defaultdict[int, list[Due]] = defaultdict(list)
         self._done = int(clock() / tick)
+        #: Seconds by which the event loop was late for a turn, at the worst; whoever reads it sets it to 0.
+        self.late = 0.0
 
     def add(self, due: Due, when: float) -> None:
         """Have *due* called at *when*."""
@@ -43,6 +45,8 @@ class Wheel:
     async def run(self, *, free: asyncio.Lock) -> None:
         """Turn for ever; never while *free* is held, so that a turn never falls into the middle of a fan-out."""
         while True:
+            due = self._clock() + self._tick
             await asyncio.sleep(self._tick)
+            self.late = max(self.late, self._clock() - due)
             async with free:
                 self.turn()

@@ -6,7 +6,7 @@ from time import time
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from server.auth import client_address
@@ -26,8 +26,9 @@ _COUNTERS = {
 _BY_REASON = {"closed": "Streams ended", "refused": "Streams refused", "reset": "Streams told to load the list anew"}
 _GAUGES = {
     "open": "Open streams",
+    "queued": "Bytes that wait for readers",
     "lag": "Seconds between publishing and arrival of the newest event",
-    "loop_lag": "Seconds that the event loop was late",
+    "loop_lag": "Seconds that the event loop was late, at the worst in some seconds",
     "memory": "Bytes of resident memory",
 }
 
@@ -44,6 +45,10 @@ class _Streams(Collector):
             yield CounterMetricFamily(f"tubepost_{name}", text, value=own[name])
         for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"tubepost_{name}", text, value=own[name])
+        lag = own["delivery_lag"]
+        buckets = list(lag["buckets"].items())
+        text = "Seconds from the publishing of an event until it was written to the last stream"
+        yield HistogramMetricFamily("tubepost_delivery_lag_seconds", text, buckets=buckets, sum_value=lag["sum"])
         for name, text in _BY_REASON.items():
             family = CounterMetricFamily(f"tubepost_{name}", text, labels=["reason"])
             for reason, count in own[name].items():
