@@ -2,7 +2,7 @@
 // Usage: reader PORT STREAMS PATH [HEADER]; runs until its standard input ends. Prints, a line each:
 //   ready STREAMS             every stream has its head
 //   round K NANOSECONDS       STREAMS more deliveries have come, for the Kth time; CLOCK_MONOTONIC
-//   end DELIVERIES BYTES OPENED_AGAIN
+//   end DELIVERIES BYTES OPENED_AGAIN LEAST MOST    the last two: deliveries of the stream that had fewest, and most
 // A stream that is asked to rotate, or ends, is opened again at once. A refused one ends the program.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@ enum { AT_ONCE = 256, MOST = 65536 };  // opens that may wait for their heads; s
 static int fds[MOST], poller, size;
 static char heard[MOST], request[4096];
 static struct sockaddr_in server = {.sin_family = AF_INET};
-static uint32_t streams, opened, ready;
+static uint32_t streams, opened, ready, had[MOST];
 static uint64_t told, bytes, again, rounds;
 
 static void give_up(const char *what) {
@@ -50,9 +50,10 @@ static void hear_head(uint32_t i, const char *from, ssize_t length) {
   if (ready < streams && ++ready == streams) printf("ready %u\n", streams);
 }
 
-static void count(const char *from, const char *end) {
+static void count(uint32_t i, const char *from, const char *end) {
   while ((from = memchr(from, '~', end - from))) {
     from++;
+    had[i]++;
     if (++told % streams) continue;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -70,8 +71,17 @@ static void read_stream(uint32_t i) {
   }
   bytes += got;
   if (!heard[i]) hear_head(i, buffer, got);
-  count(buffer, buffer + got);
+  count(i, buffer, buffer + got);
   if (memmem(buffer, got, "\"rotate\"", 8)) open_again(i);
+}
+
+static void tell_the_end(void) {
+  uint32_t least = had[0], most = had[0];
+  for (uint32_t i = 1; i < streams; i++) {
+    if (had[i] < least) least = had[i];
+    if (had[i] > most) most = had[i];
+  }
+  printf("end %lu %lu %lu %u %u\n", told, bytes, again, least, most);
 }
 
 int main(int argc, char **argv) {
@@ -89,7 +99,7 @@ int main(int argc, char **argv) {
     int n = epoll_wait(poller, events, 512, -1);
     for (int i = 0; i < n; i++) {
       if (events[i].data.u32 == MOST) {
-        printf("end %lu %lu %lu\n", told, bytes, again);
+        tell_the_end();
         return 0;
       }
       read_stream(events[i].data.u32);

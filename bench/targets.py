@@ -28,6 +28,9 @@ EVENT_BYTES = 464
 #: What is posted to Tubepost; the '~' is what the streams' holder counts.
 ITEM = {"subject": "Fan-out", "extracted_fields": {"mark": "~"}}
 
+#: Where nchan begins with the oldest message that it has.
+FROM_OLDEST = "/oldest"
+
 #: Connections over which a burst waits at a peer's door.
 _DOORS = 10
 
@@ -41,6 +44,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location = /stream {{ nchan_subscriber eventsource; nchan_channel_id all; nchan_subscriber_first_message newest; }}
+    location = {oldest} {{ nchan_subscriber eventsource; nchan_channel_id all; nchan_subscriber_first_message oldest; }}
     location = /event {{ nchan_publisher; nchan_channel_id all; nchan_message_buffer_length 1000; }}
   }}
 }}
@@ -97,7 +101,7 @@ def nchan(place: Path) -> Iterator[Target]:
     """nginx with nchan: one worker process, one channel."""
     port = free_port()
     config = place / "nginx.conf"
-    config.write_text(_NGINX.format(module=_NCHAN, place=place, port=port))
+    config.write_text(_NGINX.format(module=_NCHAN, place=place, port=port, oldest=FROM_OLDEST))
     command = ["nginx", "-p", str(place), "-e", str(place / "error.log"), "-c", str(config)]
     with _peer(command, port) as target:
         yield target

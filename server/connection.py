@@ -68,7 +68,7 @@ class Stream:
         slot: Slot,
         ended: Callable[["Stream", str], None],
     ) -> None:
-        """*taken* is this object's from now on; *buffer* bytes may wait for the reader."""
+        """*taken* is this object's from now on; a frame is refused when *buffer* bytes wait already."""
         self.id = id
         self.slot = slot
         self.filter = sse.EVERYTHING
@@ -122,11 +122,11 @@ class Stream:
 
     def _hold(self, rest: bytes | memoryview) -> None:
         assert self._held is not None
-        self.queued += len(rest)
-        if self.queued > self.buffer:
+        if self.queued > self.buffer:  # before this one: a burst alone makes nobody slow
             self.abort("slow")
-        else:
-            self._held.append(rest)
+            return
+        self.queued += len(rest)
+        self._held.append(rest)
 
     def _flush(self) -> None:
         """The socket takes more."""
@@ -163,13 +163,14 @@ class Stream:
 
     def finish(self, reason: str) -> None:
         """End the response properly, so that the client sees a whole body. The first reason counts."""
-        if not self.closed and self.chunked:
-            self.write(sse.LAST_CHUNK)
-        if self.closed:
-            return
+        last = sse.LAST_CHUNK if self.chunked else b""
+        if self._held is None:
+            self.write(last)
         if self._held is None:
             self.abort(reason)
-        else:  # what was accepted still goes out, to a reader that reads
+        elif not self.closed:  # what was accepted still goes out, to a reader that reads
+            self._held.append(last)
+            self.queued += len(last)
             self._end(reason)
             self._linger = self._loop.call_later(_LINGER, self._hang_up)
 

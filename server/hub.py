@@ -46,6 +46,8 @@ class Hub:
         self.counts: Counter[str] = Counter()
         #: From the publishing of an event until it was written to the last stream.
         self.lag = Histogram()
+        #: Seconds for which a fan-out held the event loop, at the longest; whoever reads it sets it to 0.
+        self.held = 0.0
         #: Whether the feed's head is known: before that no stream can be answered.
         self.ready = asyncio.Event()
         self.draining = False
@@ -140,9 +142,13 @@ class Hub:
         started = self._clock()
         for number, stream in enumerate(streams, 1):
             stream.write(chunked if stream.chunked else payload)
-            if not number % _SLICE and self._clock() - started > _HOLD:
-                await asyncio.sleep(0)
-                started = self._clock()
+            if not number % _SLICE:
+                held = self._clock() - started
+                if held > _HOLD:
+                    self.held = max(self.held, held)
+                    await asyncio.sleep(0)
+                    started = self._clock()
+        self.held = max(self.held, self._clock() - started)
         self.counts["deliveries"] += len(streams)
 
     def heartbeat(self, now: float) -> bytes:

@@ -1,6 +1,7 @@
 """One server process: what it is made of, in which order it starts, and how it ends."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -82,6 +83,8 @@ async def serve(settings: Settings) -> None:
             # Posted mail has its own bound; nothing else is ever large, and anybody may begin to send.
             max_body_size=_BODY,
         )
+        gc.collect()  # what lives as long as the process is not looked through again and again: that held the loop
+        gc.freeze()
         most = raise_limit()
         sockets = [Listener(each, most) for each in listening_sockets(settings)]
         server.add_sockets(sockets)

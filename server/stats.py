@@ -24,7 +24,7 @@ REPORT = 5.0
 #: What processes count together, and what the worst of them tells.
 _SUMMED = ("open", "opened", "closed", "refused", "resumed", "replayed", "reset", "events", "deliveries",
            "delivery_lag", "queued", "reader_restarts", "memory", "places")  # fmt: skip
-_WORST = ("lag", "loop_lag")
+_WORST = ("lag", "loop_lag", "fan_out_hold")
 
 #: Seconds after which the last report of a process that was killed is taken away.
 FORGET = 3600.0
@@ -40,7 +40,8 @@ class Stats:
         self._limits = limits
         self._subscriber = subscriber
         self._started = time()
-        self._loop_lag = 0.0
+        #: The worst between the last two reports.
+        self._loop_lag = self._hold = 0.0
 
     def own(self) -> dict[str, Any]:
         """This process now."""
@@ -65,6 +66,7 @@ class Stats:
             "reader_restarts": self._subscriber.restarts,
             "store_available": self._subscriber.available,
             "loop_lag": round(max(self._loop_lag, self._hub.wheel.late), 4),
+            "fan_out_hold": round(max(self._hold, self._hub.held), 4),
             "memory": _memory(),
             "places": self._limits.open,
         }
@@ -89,6 +91,7 @@ class Stats:
         while not_cancelled():
             await asyncio.sleep(REPORT)
             self._loop_lag, self._hub.wheel.late = self._hub.wheel.late, 0.0
+            self._hold, self._hub.held = self._hub.held, 0.0
             try:
                 with available():
                     await self._redis.hset(keys.SERVERS, self._process, json.dumps(self.own()))

@@ -29,6 +29,7 @@ _GAUGES = {
     "queued": "Bytes that wait for readers",
     "lag": "Seconds between publishing and arrival of the newest event",
     "loop_lag": "Seconds that the event loop was late, at the worst in some seconds",
+    "fan_out_hold": "Seconds for which a fan-out held the event loop, at the longest in some seconds",
     "memory": "Bytes of resident memory",
 }
 

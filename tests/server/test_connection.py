@@ -84,6 +84,15 @@ async def test_a_reader_over_its_budget_is_closed_and_what_it_was_sent_is_not_he
     assert not await stream.drained(1)
 
 
+async def test_a_burst_that_is_larger_than_the_budget_makes_no_reader_slow(opened: Open) -> None:
+    stream, reader, reasons = opened(buffer=50_000)
+    burst = bytes(4_000_000)
+    stream.write(burst)
+    stream.finish("drain")
+    assert await everything(reader) == burst + sse.LAST_CHUNK
+    assert reasons == ["drain"]
+
+
 async def test_frames_that_wait_are_shared_and_not_copied(opened: Open) -> None:
     (stream, _, _), (other, _, _) = opened(), opened()
     while not (stream.queued and other.queued):

@@ -50,8 +50,9 @@ class StreamSettings(Section):
     history: int = Field(10_000, ge=100, le=1_000_000)
     #: Events that a returning stream is sent at most; beyond it loads the list anew.
     replay: int = Field(1_000, ge=1, le=100_000)
-    #: Bytes that may wait for a slow reader before its stream is closed.
-    buffer: int = Field(256 * 1024, ge=16 * 1024)
+    #: A slow reader's stream is closed when an event comes while so many bytes wait for it. They are shared by all
+    #: streams that wait for them.
+    buffer: int = Field(1024 * 1024, ge=16 * 1024)
     #: How long those bytes may wait without a byte leaving.
     stall: float = Field(10.0, ge=0.5)
     #: Streams in a process, of a user, from an address, and opens a second.
