@@ -17,11 +17,11 @@ from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailable
 PROJECT = Path(__file__).resolve().parent
 
 
-def demo(_: argparse.Namespace) -> int:
+def demo(arguments: argparse.Namespace) -> int:
     """everything on this machine, with a mailbox of its own and letters that arrive in it"""
     from demo.launch import run
 
-    return run(PROJECT)
+    return run(PROJECT, arguments.script)
 
 
 def server(_: argparse.Namespace) -> int:
@@ -132,6 +132,14 @@ def demo_mailbox(_: argparse.Namespace) -> int:
     return mailbox.run(box.host, box.real_port, box.user, box.secret())
 
 
+def demo_server(_: argparse.Namespace) -> int:
+    """the demo's web server when it plays a script"""
+    from demo.play import run
+
+    run(load())
+    return 0
+
+
 def demo_letters(_: argparse.Namespace) -> int:
     """bring letters into the demo mailbox"""
     from demo import post
@@ -146,7 +154,7 @@ def demo_letters(_: argparse.Namespace) -> int:
 
 VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (
     demo, server, worker, redis, check, authorize, import_, retry, erase, extract, user, key,
-    demo_mailbox, demo_letters,
+    demo_mailbox, demo_letters, demo_server,
 )  # fmt: skip
 
 
@@ -158,6 +166,8 @@ def _arguments() -> argparse.ArgumentParser:
         name = verb.__name__.strip("_").replace("_", "-")
         by_name[name] = verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__)
         by_name[name].set_defaults(verb=verb)
+    script = "play its steps, for tests of a front end; docs/stream.md has them"
+    by_name["demo"].add_argument("--script", type=Path, metavar="FILE", help=script)
     by_name["authorize"].add_argument("mailbox", help="its name in the settings")
     by_name["extract"].add_argument("file", type=Path, help="a mail as .eml")
     by_name["extract"].add_argument("--mailbox", default="", help="whose field rules are used")

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from demo import script
 from workitems.configuration import load
 from workitems.errors import SettingsError
 
@@ -29,23 +31,34 @@ _LOOK = 0.1
 
 _USER = "demo"
 
+_LETTERS = "Letters arrive in its demo mailbox one after another."
 
-def run(project: Path, environ: Mapping[str, str] = os.environ) -> int:
-    """Run the demonstration until Ctrl-C or SIGTERM; answers the exit status. Raises SettingsError."""
+
+def run(project: Path, played: Path | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run the demonstration until Ctrl-C or SIGTERM; answers the exit status. Raises SettingsError and ScriptError.
+
+    The script *played* is played by its only server process; then no letters come unless a rate is asked for.
+    """
+    if played is not None:
+        script.read(played)  # its mistakes are told before anything starts
     folder = project / "var" / "demo"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = _port(environ.get("PORT", "8888"))
     _not_running(project)
     token = environ.get("TUBEPOST_TOKEN") or secrets.token_urlsafe(18)
-    _write(folder / "tubepost.toml", _settings(folder, free_port(), secrets.token_urlsafe(12)))
+    _write(folder / "tubepost.toml", _settings(folder, free_port(), secrets.token_urlsafe(12), played))
     environment = {**environ, "TUBEPOST_TOKEN": token, "TUBEPOST_CONFIG": str(folder / "tubepost.toml")}
     settings = load(environment)
-    _write(folder / "programs.conf", _programs(port, settings.servers))
+    if played is not None:
+        shutil.copyfile(played, folder / script.PLACE)
+    _write(folder / "programs.conf", _programs(port, settings.servers, played))
     _write(folder / "supervisord.conf", "[include]\nfiles = ../../supervisord.conf programs.conf\n")
-    return _supervise(project, folder, environment, f"http://127.0.0.1:{port}", token)
+    comes = f"It plays {played}: each step is told here." if played else _LETTERS
+    welcome = _welcome(f"http://127.0.0.1:{port}", token, project, comes)
+    return _supervise(project, folder, environment, f"http://127.0.0.1:{port}", welcome)
 
 
-def _settings(folder: Path, imap_port: int, password: str) -> str:
+def _settings(folder: Path, imap_port: int, password: str, played: Path | None) -> str:
     """The demo's own settings file: a real `tubepost.toml` beside it is not touched, nor is its mailbox."""
     return f"""\
 # Written anew by every `run.py demo`.
@@ -53,6 +66,7 @@ data = {json.dumps(str(folder))}
 
 [demo]
 enabled = true
+{"rate = 0" if played else ""}
 
 [server]
 test_items = true
@@ -71,13 +85,23 @@ poll = 10
 """
 
 
-def _programs(port: int, servers: int) -> str:
+#: The server that plays a script: what it tells of it goes to the terminal, its log to where a server's log is.
+_PLAYS = f"""
+command = %(here)s/../../.venv/bin/python run.py {script.VERB}
+redirect_stderr = false
+stdout_logfile = /dev/stdout
+stdout_logfile_maxbytes = 0
+stderr_logfile = %(here)s/../%(program_name)s_%(process_num)02d.log
+"""
+
+
+def _programs(port: int, servers: int, played: Path | None) -> str:
     return f"""\
 ; Laid over the project's supervisord.conf by `run.py demo`.
 [fcgi-program:server]
 socket = tcp://127.0.0.1:{port}
-numprocs = {servers}
-
+numprocs = {1 if played else servers}
+{_PLAYS if played else ""}
 [program:demo-mailbox]
 autostart = true
 
@@ -86,7 +110,7 @@ autostart = true
 """
 
 
-def _supervise(project: Path, folder: Path, environment: Mapping[str, str], address: str, token: str) -> int:
+def _supervise(project: Path, folder: Path, environment: Mapping[str, str], address: str, welcome: str) -> int:
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--silent", "-c", "supervisord.conf"]
     supervisord = subprocess.Popen(
         command,
@@ -99,7 +123,7 @@ def _supervise(project: Path, folder: Path, environment: Mapping[str, str], addr
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisord.terminate())
     if _answers(supervisord, address):
-        print(_welcome(address, token, project), flush=True)
+        print(welcome, flush=True)
     elif supervisord.poll() is None:
         print(
             f"Tubepost did not answer within {_START:.0f} s; the reason stands in {project / 'var'}/*.log", flush=True
@@ -121,13 +145,13 @@ def _answers(supervisord: "subprocess.Popen[bytes]", address: str) -> bool:
     return False
 
 
-def _welcome(address: str, token: str, project: Path) -> str:
+def _welcome(address: str, token: str, project: Path, comes: str) -> str:
     return f"""
 Tubepost is running. Open
 
     {address}/login?token={token}
 
-Letters arrive in its demo mailbox one after another. Programs use the token as `Authorization: Bearer …`.
+{comes} Programs use the token as `Authorization: Bearer …`.
 Ctrl-C ends it; the logs are in {project / "var"}.
 """
 

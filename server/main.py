@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+from tornado.routing import Router
 
 from server.app import application
 from server.auth import Auth
@@ -58,7 +59,11 @@ def run(settings: Settings) -> None:
     uvloop.run(serve(settings))
 
 
-async def serve(settings: Settings) -> None:
+#: Makes what answers the requests; what it has running of its own, the stack ends.
+Build = Callable[[Context, AsyncExitStack], Router]
+
+
+async def serve(settings: Settings, build: Build = lambda context, _: application(context)) -> None:
     """Start everything, wait for the end, stop in the reverse order."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,7 +81,7 @@ async def serve(settings: Settings) -> None:
             stack=stack,
         )
         server = HTTPServer(
-            application(context),
+            build(context, stack),
             max_header_size=_HEADERS,
             idle_connection_timeout=75,
             body_timeout=120,

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -184,3 +185,60 @@ def _answers(port: int) -> bool:
         return fetch(port, "/readyz")["status"] == "ready"
     except OSError:
         return False
+
+
+def test_the_demo_plays_a_script_tells_of_it_in_the_terminal_and_sends_no_letters(
+    project: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    port = free_port()
+    (project / "a script.txt").write_text("streams 1\nitems 2\nwait 0.1\nrepeat\n")
+    how = {"PORT": str(port), "TUBEPOST_TOKEN": TOKEN, "TUBEPOST_SERVERS": "3"}
+    demo = start(sys.executable, "run.py", "demo", "--script", "a script.txt", **how)
+    until_welcomed(demo)
+    assert "\n".join(family(project).values()).count("run.py demo-server") == 1
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/sse/workitems")
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    with urllib.request.urlopen(request, timeout=PATIENCE) as stream:
+        told = [json.loads(line[6:]) for line in _lines(stream, until=b'"Item 2 of the script"')]
+    assert told[0]["event"] == "connected"
+    assert {item["test"] for item in items(port)} == {True}, "no letter came"
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(PATIENCE) == 0
+    assert demo.stdout is not None
+    said = demo.stdout.read()
+    assert "It plays a script.txt: each step is told here." in said
+    assert "script: line 2: items 2\nscript: line 3: wait 0.1\nscript: line 1: streams 1\n" in said
+    assert TOKEN not in said
+    assert "listening" in (project / "var/server_00.log").read_text()
+    assert family(project) == {}
+
+
+def test_a_wrong_script_is_told_line_by_line_and_nothing_starts(
+    project: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (project / "s.txt").write_text("items 3\nrotat\nwait forever\n")
+    demo = start(sys.executable, "run.py", "demo", "--script", "s.txt", PORT=str(free_port()))
+    said, _ = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 2
+    assert "s.txt:2: 'rotat' is no step; did you mean rotate?\n" in said
+    assert "s.txt:3: wait: seconds from 0.01 to 3600, found 'forever'\n" in said
+    assert not (project / "var/demo").exists()
+
+
+def test_the_server_that_plays_is_nothing_that_a_normal_installation_can_start(
+    project: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (project / "var/script.txt").write_text("items 3\n")
+    server = start(sys.executable, "run.py", "demo-server")
+    said, _ = server.communicate(timeout=PATIENCE)
+    assert server.returncode == 2
+    assert "started by run.py demo --script FILE" in said
+
+
+def _lines(stream: IO[bytes], until: bytes) -> Iterator[bytes]:
+    """The data lines of a stream, to the first that holds *until*."""
+    for line in stream:
+        if line.startswith(b"data: "):
+            yield line
+        if until in line:
+            return
