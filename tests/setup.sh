@@ -1,13 +1,23 @@
 #!/bin/sh
-# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser.
+# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser. And React, from
+# npm, where there is one: the hook of docs/stream.md is tried with it.
 # Installs only what is missing; says in one sentence what to do where it may not.
 set -eu
+
+react=$(dirname "$0")/react
+if command -v npm >/dev/null && ! [ "$react/node_modules/.package-lock.json" -nt "$react/package-lock.json" ]; then
+    npm ci --prefix "$react" --ignore-scripts --no-audit --no-fund --silent || {
+        echo "Installing React failed: run 'npm ci --prefix $react' to see why." >&2
+        exit 1
+    }
+fi
 
 missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
 [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 command -v openssl >/dev/null || missing="$missing openssl"
+command -v curl >/dev/null || missing="$missing curl"
 command -v node >/dev/null || missing="$missing nodejs"
 for package in "$@"; do # what else is wanted, as make bench does
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
