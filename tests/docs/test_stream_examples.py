@@ -93,9 +93,7 @@ async def test_a_plain_event_source_in_a_page_shows_items_and_loads_anew(
     await page.goto(f"/login?token={TOKEN}")
     await page.wait_for_selector("#connection[data-state=live]")
     assert len(context.hub.streams) == 1, "our own page's"
-    shown = (
-        "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
-    )
+    shown = "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
     await page.evaluate(f"() => {{ {shown}\n{block('Plain `EventSource`', 'js')} }}")
     await eventually(lambda: len(context.hub.streams) == 2, within=10)
     await publish(context, 1)
