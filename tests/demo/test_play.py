@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+import re
 import urllib.error
 import urllib.request
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 
 from tests.server.test_stream import eventually
-from tests.support.program import Program
+from tests.support.program import PROJECT, Program
 from tests.support.sse_client import EventStream
 
 TOKEN = "a-token-for-the-demo"
+
+ORIGIN = "http://localhost:5173"
 
 #: Seconds between heartbeats.
 BEAT = 0.2
@@ -31,6 +34,7 @@ def begin(redis_url: str, tmp_path: Path) -> Iterator[Begin]:
 
     def make(script: str, verb: str = "demo-server") -> Program:
         settings = f'data = "{tmp_path}"\n[redis]\nurl = "{redis_url}"\n[demo]\nenabled = true\n'
+        settings += f'[server]\norigins = ["{ORIGIN}"]\n'
         settings += f"[stream]\ndrain = 0\nheartbeat = {BEAT}\n"
         (tmp_path / "script.txt").write_text(script)
         program = Program(verb, tmp_path, settings, {"TUBEPOST_TOKEN": TOKEN})
@@ -46,13 +50,13 @@ def subjects(stream: EventStream) -> list[str]:
     return [m.json["data"]["subject"] for m in stream.messages if m.json["event"] == "new_workitem"]
 
 
-def ask(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and JSON of an answer. Blocks."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
-    request.add_header("Authorization", f"Bearer {TOKEN}")
+def ask(port: int, path: str, method: str = "GET") -> tuple[int, dict[str, str], Any]:
+    """Status, headers and JSON of an answer to a page elsewhere. Blocks."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Origin": ORIGIN}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, dict(answer.headers), json.loads(answer.read())
+            return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
             return error.code, dict(error.headers), json.loads(error.read())
@@ -101,7 +105,10 @@ async def test_signed_out_streams_end_and_everything_answers_401_for_a_while(beg
         with pytest.raises((EOFError, ConnectionError)):
             await stream.next("nothing")
     for path in ("/sse/workitems", "/api/workitems"):
-        assert await asyncio.to_thread(ask, program.port, path) == (401, ANY, ANY)
+        status, headers, told = await asyncio.to_thread(ask, program.port, path)
+        assert (status, told["error"]["code"]) == (401, "unauthorized")
+        assert headers["Access-Control-Allow-Origin"] == ORIGIN, "a page elsewhere sees it as well"
+        assert (await asyncio.to_thread(ask, program.port, path, "OPTIONS"))[0] == 204
     assert (await asyncio.to_thread(ask, program.port, "/healthz"))[0] == 200
     await until_answered(200, program.port)
     async with EventStream(program.port, TOKEN, headers={"Last-Event-ID": stream.last_event_id}) as back:
@@ -136,6 +143,45 @@ async def test_no_heartbeat_comes_while_it_is_silent_on_old_streams_and_new(begi
         assert monotonic() - begun > 5 * BEAT
         assert all(beats)
         await stream.next("heartbeat", within=1.5)
+
+
+#: Our client in Node; it tells of its states line by line, and does not wait for long where the server asks it to.
+CLIENT = """
+import { WorkItemStream } from "%s";
+const stream = new WorkItemStream({ url: "http://127.0.0.1:%d/sse/workitems", getToken: () => "%s" });
+const tell = (name, reason) => console.log(JSON.stringify([name, reason]));
+stream.addEventListener("state", ({ detail: { name, reason } }) => {
+  tell(name, reason);
+  if (name === "reconnecting") setTimeout(() => stream.state.name === name && stream.reconnect(), 400);
+});
+stream.addEventListener("event", ({ detail }) => tell(detail.event, ""));
+stream.start();
+setInterval(() => {}, 1000);
+"""
+
+
+async def test_our_own_client_says_of_each_step_what_it_means(begin: Begin) -> None:
+    steps = ["items", "rotate", "wait 2", "cut", "streams 1", "busy 3", "cut", "streams 1", "limited 3", "cut",
+             "streams 1", "silence 3", "wait 3", "streams 1", "reset", "unauthorized 60"]  # fmt: skip
+    program = begin("\n".join(["streams 1", *steps]))
+    source = CLIENT % (PROJECT / "server/static/js/stream.js", program.port, TOKEN)
+    node = await asyncio.create_subprocess_exec("node", "--input-type=module", "-e", source, stdout=PIPE)
+    told: list[tuple[str, str]] = []
+    try:
+        assert node.stdout is not None
+        async with asyncio.timeout(45):
+            while told[-1:] != [("signed_out", "you are signed out")]:
+                name, reason = json.loads(await node.stdout.readline())
+                told.append((name, re.sub(r"\d+ s$", "", reason)))
+    finally:
+        node.kill()
+        await node.wait()
+    rest = iter(told)
+    for expected in [
+        "new_workitem", "rotate", "connected", "reconnecting", "live", "the server is busy", "live",
+        "too many connections", "live", "nothing was heard for ", "live", "reset", "signed_out",
+    ]:  # fmt: skip
+        assert any(expected in each for each in rest), f"{expected} is missing, or out of its order, in {told}"
 
 
 async def test_a_script_is_played_as_often_as_it_says_and_told_line_by_line(begin: Begin) -> None:

@@ -57,6 +57,7 @@ async def test_the_curl_commands_show_what_comes_and_what_was_missed(
     cursor = str(context.hub.ring.head)
     await publish(context, 2, mailbox="other")
     await publish(context, 3, mailbox="claims")
+    await eventually(lambda: context.hub.ring.head.n == 3)
     environment = {"TOKEN": TOKEN}
     async with running("sh", "-c", f"exec {fresh}", environment=environment) as curl:
         assert '"resumed":false' in await line_with(curl, "connected")
