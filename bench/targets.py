@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.machine import SERVER_CORE, pin
@@ -73,11 +74,13 @@ def tubepost(place: Path) -> Iterator[Target]:
     with Tubepost(place) as running:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 
-        def lay(count: int) -> None:
-            asyncio.run(_lay(running.redis.url, count))
-
         with _poster(running.port, "/api/test/workitem", json.dumps(ITEM).encode(), headers) as publish:
-            yield Target(running.pid, running.port, STREAM, HEADER, True, publish, lay)
+            yield Target(running.pid, running.port, STREAM, HEADER, True, publish, partial(lay, running.redis.url))
+
+
+def lay(url: str, count: int) -> None:
+    """Publish *count* items as a worker does, past the servers."""
+    asyncio.run(_lay(url, count))
 
 
 async def _lay(url: str, count: int) -> None:

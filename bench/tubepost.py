@@ -1,5 +1,6 @@
 """Tubepost as it runs: a Redis that syncs every write, one server process, and a worker where mail is read."""
 
+import socket
 import time
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +9,7 @@ from typing import Self
 from redis import Redis
 
 from bench.machine import OTHER_CORE, SERVER_CORE, family, is_confined, pin
+from server.main import BACKLOG
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 from worker.main import SPARES
@@ -40,24 +42,30 @@ stream.drain = 0
 
 
 class Tubepost:
-    """Runs from `with` to its end. *pinned*: the server alone on one core, all else on the other."""
+    """Runs from `with` to its end. *pinned*: the server alone on one core, all else on the other.
 
-    def __init__(self, place: Path, *, settings: str = "", pinned: bool = True) -> None:
+    Of several *processes* of the server, which share one socket, `server` is the first.
+    """
+
+    def __init__(self, place: Path, *, settings: str = "", pinned: bool = True, processes: int = 1) -> None:
         self.redis = RedisServer()
         self._pinned = pinned
         self._settings = _SETTINGS.format(place=place, token=TOKEN, redis=self.redis.url, more=settings)
         self._place = place
-        self.server = Program("server", place, self._settings)
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        self.servers = [Program("server", place, self._settings, listening=self._listening) for _ in range(processes)]
+        self.server = self.servers[0]
         self.worker: Program | None = None
 
     def __enter__(self) -> Self:
         try:
             self.redis.start()
-            self.server.start()
+            for server in self.servers:
+                server.start()
             if self._pinned:
                 pin(self.pid, SERVER_CORE)
                 pin(self.redis_pid, OTHER_CORE)
-            self.server.ready()
+            self.until_ready()
         except BaseException:
             self.stop()
             raise
@@ -67,9 +75,10 @@ class Tubepost:
         self.stop()
 
     def stop(self) -> None:
-        for program in (self.worker, self.server):
+        for program in (self.worker, *self.servers):
             if program is not None:
                 program.stop()
+        self._listening.close()
         self.redis.stop()
 
     @property
@@ -78,8 +87,21 @@ class Tubepost:
 
     @property
     def pid(self) -> int:
-        assert self.server.process is not None
-        return self.server.process.pid
+        return self.server.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """Those of all server processes."""
+        return [server.pid for server in self.servers]
+
+    def until_ready(self) -> None:
+        """Returns when every server process has streams to give: their log is one."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.server.log.read_text().count('event="Redis answers"') < len(self.servers):
+            if time.monotonic() > deadline or any(server.ended for server in self.servers):
+                raise RuntimeError(f"the servers did not come up:\n{self.server.log.read_text()[-2000:]}")
+            time.sleep(0.01)
+        self.server.ready()
 
     @property
     def redis_pid(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import fanout, idle, intake, latency, listing, memory, start
+from bench import fanout, idle, intake, latency, listing, memory, processes, returning, start
 from bench.__main__ import BENCHMARKS
 from bench.fanout import Found
 from bench.row import BEGIN, END, Row, number, put_between_marks, table
@@ -21,6 +21,8 @@ TINY = {
     start: start.Size(mails=50),
     listing: listing.Size(few=120, many=300, times=5),
     idle: idle.Size(streams=20, faster=200),
+    returning: returning.Size(streams=100, missed=5, events=5, burst=20, rounds=1),
+    processes: processes.Size(streams=50, burst=20, rounds=1),
 }
 
 

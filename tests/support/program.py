@@ -29,11 +29,20 @@ def free_port() -> int:
 class Program:
     """`run.py VERB` in a folder, with settings from a file there. Its log is kept for the test to read."""
 
-    def __init__(self, verb: str, folder: Path, settings: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        verb: str,
+        folder: Path,
+        settings: str,
+        environment: Mapping[str, str] | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """*listening*: the socket that several processes share, as under supervisord's fcgi-program."""
         self.verb = verb
         self.folder = folder
         self.log = folder / f"{verb}.log"
-        self.port = free_port()
+        self.port: int = listening.getsockname()[1] if listening else free_port()
+        self._listening = listening
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **(environment or {})}
         self._environment["TUBEPOST_CONFIG"] = str(folder / f"{verb}.toml")
         (folder / f"{verb}.toml").write_text(settings, encoding="utf-8")
@@ -46,7 +55,7 @@ class Program:
                 [sys.executable, str(PROJECT / "run.py"), self.verb],
                 cwd=self.folder,
                 env={**self._environment, "TUBEPOST_SERVER__PORT": str(self.port), **environment},
-                stdin=subprocess.DEVNULL,
+                stdin=self._listening.fileno() if self._listening else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
@@ -63,6 +72,30 @@ class Program:
                 return self
             time.sleep(0.05)
         raise RuntimeError(f"{self.verb} did not come up:\n{self.log.read_text()[-2000:]}")
+
+    def said(self, text: str) -> "Program":
+        """Wait until its log has *text*: whoever shares its socket would answer in its place."""
+        deadline = time.monotonic() + _PATIENCE
+        while text not in self.log.read_text():
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.verb} never said {text!r}:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+        return self
+
+    def terminate(self) -> None:
+        """SIGTERM; does not wait."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self.process is not None and self.process.poll() is not None
 
     def wait(self, seconds: float = _PATIENCE) -> int:
         """Its exit status."""
