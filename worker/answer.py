@@ -5,15 +5,25 @@ A child that a mail took over may answer anything; what is no reading must not r
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from typing_extensions import TypedDict
 
 from worker.sandbox import failure
 from worker.sandbox.process import Result
-from workitems.event import is_deeper
+from workitems.event import DEEPEST, is_deeper
 
 #: Characters of what is one line in a list of items.
 Line = Annotated[str, Field(max_length=10_000)]
+
+#: Such items. The first that is none ends the look: pydantic would keep a megabyte of faults as a gigabyte of objects.
+Lines = Annotated[list[Line], FailFast()]
+
+#: Fields, and findings, that a reading may have; rules make far fewer.
+MOST_FIELDS = 1_000
+
+
+#: Levels of an item's machine part around the value of a field: what is stored deeper cannot be read again.
+_AROUND = 2
 
 
 class _Evidence(TypedDict):
@@ -26,7 +36,7 @@ class _Evidence(TypedDict):
     start: int
     end: int
     rule: Line
-    confidence: float
+    confidence: Annotated[float, Field(allow_inf_nan=False)]
     alternatives: list[Any]
 
 
@@ -48,24 +58,27 @@ class _Reading(BaseModel):
     subject: str
     from_email: Line
     from_name: Line
-    to: list[Line]
-    cc: list[Line]
+    to: Lines
+    cc: Lines
     date: Line | None
     message_id: Line | None
-    references: list[Line]
+    references: Lines
     kind: Literal["human", "own", "auto_reply", "bounce", "list", "notification"]
-    flags: list[Line]
+    flags: Lines
     reason: Line | None
     text: str
     html: str
     preview: Line
     fields: dict[str, Any]
     evidence: dict[str, _Evidence]
-    attachments: list[_Attachment]
+    attachments: Annotated[list[_Attachment], FailFast()]
 
 
 def checked(result: Result) -> Result:
     """*result*, when it is a reading. Raises ReadFailedError that says which part is not, never what stood there."""
+    for name in ("fields", "evidence"):
+        if isinstance(found := result.reading.get(name), dict) and len(found) > MOST_FIELDS:
+            raise failure.nonsense(f"its {name} are too many")
     try:
         _Reading.model_validate(result.reading)
     except ValidationError as error:
@@ -75,7 +88,7 @@ def checked(result: Result) -> Result:
         *result.reading["fields"].values(),
         *(each["alternatives"] for each in result.reading["evidence"].values()),
     ]
-    if any(is_deeper(value) for value in values if value):
+    if any(is_deeper(value, DEEPEST - _AROUND) for value in values if value):
         raise failure.nonsense("its fields are too deep")
     if len(result.reading["attachments"]) != len(result.attachments):
         raise failure.nonsense("its attachments do not agree")

@@ -73,7 +73,8 @@ def split_block(raw: bytes, start: int, end: int, limits: Limits) -> tuple[Heade
         if position >= last or len(headers.fields) >= limits.header_fields:
             headers.truncated = True
             return headers, _after_blank_line(raw, max(start, position - 2), end)
-        if found := _WELL_FORMED.match(raw, position, min(last, position + MAX_VALUE)):
+        folded = raw[position] in b" \t"
+        if not folded and (found := _WELL_FORMED.match(raw, position, min(last, position + MAX_VALUE))):
             value = found[2].removesuffix(b"\r").replace(b"\r\n", b"").replace(b"\n", b"")
             if b"\r" not in value:
                 headers.add(found[1], value)

@@ -18,13 +18,20 @@ _T = TypeVar("_T")
 MAX_REMEMBERED = 20_000
 MAX_WORD = 40
 
+#: Characters of a word that are looked at; more would be remembered, too.
+_LOOKED_AT = 60
 
-@lru_cache(maxsize=MAX_REMEMBERED)
+
 def folded(word: str) -> tuple[str, ...]:
     """One word of a text as one or two tokens: `Policennr` → (`policen`, `number`)."""
-    plain = word[:60].casefold()
+    return _folded(word[:_LOOKED_AT])
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _folded(word: str) -> tuple[str, ...]:
+    plain = word.casefold()
     if not plain.isascii():
-        plain = "".join(char for char in normalize("NFKD", word[:60]).casefold() if not combining(char))
+        plain = "".join(char for char in normalize("NFKD", word).casefold() if not combining(char))
     plain = plain.replace(" ", "")
     if plain in _NUMBER:
         return ("number",)
