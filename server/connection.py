@@ -7,7 +7,7 @@ to the frames that all streams share, so that a crowd of slow readers costs a fe
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from itertools import islice
 
@@ -37,6 +37,7 @@ class Stream:
     __slots__ = (
         "_ended",
         "_held",
+        "_latest",
         "_linger",
         "_loop",
         "_send",
@@ -84,6 +85,8 @@ class Stream:
         #: Since when bytes wait for the reader and none has left; 0 = none wait.
         self.since = 0.0
         self._held: deque[bytes | memoryview] | None = None
+        #: What a slow reader is told when it has caught up; of each kind the newest only.
+        self._latest: dict[Hashable, bytes] | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._ended = ended
         self._socket = taken
@@ -120,6 +123,13 @@ class Stream:
         else:
             self._hold(frame)
 
+    def tell(self, kind: Hashable, frame: bytes) -> None:
+        """As `write` for what the next of its *kind* makes worthless: a slow reader gets the newest, in the end."""
+        if self._held is None:
+            self.write(frame)
+        elif not self.closed:
+            self._latest = (self._latest or {}) | {kind: frame}
+
     def _hold(self, rest: bytes | memoryview) -> None:
         assert self._held is not None
         if self.queued > self.buffer:  # before this one: a burst alone makes nobody slow
@@ -151,6 +161,9 @@ class Stream:
             self._loop.remove_writer(self._socket)
             if self.closed:
                 self._hang_up()
+            elif self._latest:
+                latest, self._latest = self._latest, None
+                self.write(b"".join(latest.values()))
 
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing waits; False when the reader took more than *seconds* or left."""
@@ -192,7 +205,7 @@ class Stream:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
-        self._held, self.queued, self.since = None, 0, 0.0
+        self._held, self._latest, self.queued, self.since = None, None, 0, 0.0
 
     def _heard(self) -> None:
         """Nothing may come after the request: the end of it, or a byte, ends the stream."""

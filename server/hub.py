@@ -7,7 +7,7 @@ Streams join between two events. While nothing is being fanned out, every joined
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from time import time
 
@@ -134,14 +134,22 @@ class Hub:
                 self._states.pop((name, mailbox, part), None)
             else:
                 self._states[name, mailbox, part] = payload
-            await self._send([stream for stream in self.streams if stream.filter.concerns(mailbox)], payload)
+            concerned = [stream for stream in self.streams if stream.filter.concerns(mailbox)]
+            await self._send(concerned, payload, kind=(name, mailbox, part))
 
-    async def _send(self, streams: Sequence[Stream], payload: bytes) -> None:
-        """The same bytes to many, without holding the loop; called while `turn` is held."""
+    async def _send(self, streams: Sequence[Stream], payload: bytes, *, kind: Hashable = None) -> None:
+        """The same bytes to many, without holding the loop; called while `turn` is held.
+
+        *kind*: of those that a slow reader has not got yet, the newest of each counts.
+        """
         chunked = sse.chunk(payload)
         started = self._clock()
         for number, stream in enumerate(streams, 1):
-            stream.write(chunked if stream.chunked else payload)
+            frame = chunked if stream.chunked else payload
+            if kind is None:
+                stream.write(frame)
+            else:
+                stream.tell(kind, frame)
             if not number % _SLICE:
                 held = self._clock() - started
                 if held > _HOLD:

@@ -104,6 +104,23 @@ async def test_frames_that_wait_are_shared_and_not_copied(opened: Open) -> None:
     assert all(any(held is frame for held in each._held or ()) for each in (stream, other))
 
 
+async def test_of_states_a_slow_reader_gets_the_newest_of_each_kind_after_all_else(opened: Open) -> None:
+    stream, reader, reasons = opened(buffer=50_000)
+    frames = 0
+    while not stream.queued:
+        stream.write(b"item ")
+        frames += 1
+    for number in range(10_000):
+        stream.tell("store", b"store %d " % number)
+        stream.tell("desk", b"desk %d " % number)
+    assert stream.queued < 50_000
+    stream.write(b"item ")
+    asyncio.get_running_loop().call_later(0.2, lambda: stream.finish("drain"))
+    got = await everything(reader)
+    assert got == b"item " * (frames + 1) + b"store 9999 desk 9999 " + sse.LAST_CHUNK
+    assert reasons == ["drain"]
+
+
 async def test_a_byte_after_the_request_is_noise_and_an_end_is_the_client_s(opened: Open) -> None:
     (noisy, talker, told), (left, leaver, gone) = opened(), opened()
     talker.send(b"G")
