@@ -132,7 +132,7 @@ def test_the_demo_shows_letters_ends_without_a_trace_and_keeps_what_came(
 
     start(sys.executable, "run.py", "demo", **{**how, "TUBEPOST_DEMO__RATE": "0"})
     eventually(lambda: _answers(port))
-    assert before <= {str(item["id"]) for item in items(port)}
+    assert {str(fetch(port, f"/api/workitems/{item}")["id"]) for item in before} == before
 
 
 def test_supervisord_without_the_demo_starts_as_many_workers_as_are_set_and_nothing_of_the_demo(
