@@ -12,7 +12,9 @@ from server import sse
 from server.connection import Stream
 from server.context import Context
 from server.limits import Limits, Slot
+from tests.server.conftest import TOKEN
 from tests.server.test_stream import eventually
+from tests.support.sse_client import EventStream
 from workitems.settings import StreamSettings
 
 Open = Callable[..., tuple[Stream, socket.socket, list[str]]]
@@ -157,6 +159,15 @@ async def test_an_old_client_s_body_ends_with_its_connection(opened: Open) -> No
     stream.write(stream.frame(b"data: x\n\n"))
     stream.finish("drain")
     assert await everything(reader) == b"data: x\n\n"
+
+
+async def test_an_event_waits_for_no_acknowledgement_and_a_dead_peer_for_a_minute(
+    context: Context, open_stream: Callable[..., EventStream]
+) -> None:
+    async with open_stream(token=TOKEN):
+        (stream,) = context.hub.streams
+        assert stream._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert stream._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
 
 
 @pytest.mark.parametrize("more", [b"G", b"GET /x HTTP/1.1\r\n\r\n"])
