@@ -1,5 +1,6 @@
 """Real processes that a test kills: each test has its own Redis, folder and ports."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def start_server(tmp_path: Path, own_redis: RedisServer) -> Iterator[Callable[..
     """Starts server processes on `own_redis` and ends them."""
     started: list[Program] = []
 
-    def start(more: str = "") -> Program:
+    def start(more: str = "", listening: socket.socket | None = None) -> Program:
         folder = tmp_path / f"server-{len(started)}"
         folder.mkdir()
         settings = f"""
@@ -37,9 +38,9 @@ timeout = 2
 test_items = true
 {more or "[stream]"}
 """
-        program = Program("server", folder, settings).start()
+        program = Program("server", folder, settings, listening=listening).start()
         started.append(program)
-        return program.ready()
+        return program.said("event=listening") if listening else program.ready()
 
     yield start
     for program in started:
