@@ -46,6 +46,9 @@ log = get_logger("server")
 #: Connections that may wait to be accepted: after a cut everybody comes back at once. supervisord.conf has the same.
 BACKLOG = 4096
 
+#: Seconds that a process waits for the feed before it lets clients in all the same, to be told what is wrong.
+_PATIENCE = 5.0
+
 #: Bytes of request headers and of what is read ahead of a handler.
 _HEADERS = 64 * 1024
 
@@ -92,6 +95,8 @@ async def serve(settings: Settings, build: Build = lambda context, _: applicatio
         gc.freeze()
         most = raise_limit()
         sockets = [Listener(each, most) for each in listening_sockets(settings)]
+        log.info("starting", process=context.process)
+        await until_known(context.hub, stop)
         server.add_sockets(sockets)
         log.info("listening", process=context.process, address="{}:{}".format(*sockets[0].getsockname()))
         await stop.wait()
@@ -104,6 +109,16 @@ async def serve(settings: Settings, build: Build = lambda context, _: applicatio
     for task in failed:
         if task.done() and not task.cancelled() and task.exception() is not None:
             raise SystemExit(1)
+
+
+async def until_known(hub: Hub, stop: asyncio.Event) -> None:
+    """Wait for the feed, or the end: whoever came in before would be sent away, while a sibling has room.
+
+    Clients that reach us alone wait in the socket's backlog.
+    """
+    waiting = [asyncio.create_task(event.wait()) for event in (hub.ready, stop)]
+    await asyncio.wait(waiting, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    await end(*waiting)
 
 
 async def assemble(settings: Settings, stack: AsyncExitStack) -> tuple[Context, Subscriber]:

@@ -25,7 +25,7 @@ def start_server(tmp_path: Path, own_redis: RedisServer) -> Iterator[Callable[..
     """Starts server processes on `own_redis` and ends them."""
     started: list[Program] = []
 
-    def start(more: str = "", listening: socket.socket | None = None) -> Program:
+    def start(more: str = "", listening: socket.socket | None = None, until: str = "event=listening") -> Program:
         folder = tmp_path / f"server-{len(started)}"
         folder.mkdir()
         settings = f"""
@@ -40,7 +40,7 @@ test_items = true
 """
         program = Program("server", folder, settings, listening=listening).start()
         started.append(program)
-        return program.said("event=listening") if listening else program.ready()
+        return program.said(until) if listening else program.ready()
 
     yield start
     for program in started:
