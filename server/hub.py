@@ -52,6 +52,7 @@ class Hub:
         self.ready = asyncio.Event()
         self.draining = False
         self._empty = asyncio.Event()
+        self._grace = GRACE
         self._clock = clock
         self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
@@ -71,6 +72,9 @@ class Hub:
         if states:
             stream.write(stream.frame(states))
         self.wheel.add(_Life(self, stream), stream.beat_at)
+        self._empty.clear()
+        if self.draining:  # it came over a connection that was open already, and must go on to another process
+            self.rotate(stream, self._grace)
 
     def start(self, stream: Stream) -> None:
         """Give a new stream its deadlines."""
@@ -180,16 +184,15 @@ class Hub:
     async def drain(self, seconds: float) -> None:
         """Send every stream to another process at a steady pace, then end it; done within about *seconds*."""
         self.draining = True
-        self._empty.clear()
         streams = self.streams
         random.shuffle(streams)
-        grace = min(GRACE, seconds / 3)
-        pause = (seconds - grace) / max(1, len(streams))
+        self._grace = min(GRACE, seconds / 3)
+        pause = (seconds - self._grace) / max(1, len(streams))
         for stream in streams:
             async with self.turn:
-                self.rotate(stream, grace)
+                self.rotate(stream, self._grace)
             await self._emptied(pause)
-        await self._emptied(grace)  # most leave as soon as their next stream is open
+        await self._emptied(self._grace)  # most leave as soon as their next stream is open
         for stream in self.streams:
             stream.finish("drain")
 

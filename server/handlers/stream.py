@@ -63,8 +63,6 @@ class StreamHandler(Handler):
 
     def _slot(self) -> Slot | str:
         hub = self.context.hub
-        if hub.draining:
-            return "draining"
         if not hub.ready.is_set():
             return "starting"
         address = client_address(self.request, self.context.settings.server.proxies)

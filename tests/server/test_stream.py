@@ -237,11 +237,11 @@ async def test_who_is_not_known_gets_no_stream(open_stream: Open) -> None:
         assert stream.status == 401
 
 
-async def test_a_full_process_tells_a_plain_client_busy_and_ours_by_a_status(
+async def test_a_process_without_room_tells_a_plain_client_busy_and_ours_by_a_status(
     context: Context, open_stream: Open
 ) -> None:
     hub: Hub = context.hub
-    hub.draining = True
+    hub.ready.clear()
     async with open_stream() as plain:
         message = await plain.next("busy")
         with pytest.raises(EOFError):
@@ -251,7 +251,7 @@ async def test_a_full_process_tells_a_plain_client_busy_and_ours_by_a_status(
         assert int(ours.answered["retry-after"]) >= 1
     assert plain.status == 200
     assert plain.retry is not None
-    assert message.json == {"event": "busy", "reason": "draining"}
+    assert message.json == {"event": "busy", "reason": "starting"}
 
 
 async def test_heads_and_wrong_accepts_get_no_endless_answer(open_stream: Open, http_server_client: Any) -> None:
