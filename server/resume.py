@@ -108,11 +108,12 @@ class Resume:
             head = self._hub.ring.head
             self._hub.counts[f"reset_{reason}"] += 1
             if not greeted:
-                self._greet(stream, head, resumed=False, replay=0)
+                # Without an id: who is cut off before `reset` comes must ask with its own cursor again.
+                self._greet(stream, None, resumed=False, replay=0)
             stream.write(stream.frame(sse.notice("reset", cursor=head, reason=reason, head=str(head))))
             self._hub.join(stream)
 
-    def _greet(self, stream: Stream, start: Cursor, *, resumed: bool, replay: int) -> None:
+    def _greet(self, stream: Stream, start: Cursor | None, *, resumed: bool, replay: int) -> None:
         settings = self._hub.settings
         greeting = sse.connected(
             stream.id,

@@ -51,8 +51,8 @@ def left(entry: Event) -> bytes:
     return message(entry.data[:-1] + b',"left":true}', cursor=entry.cursor)
 
 
-def connected(connection_id: str, start: Cursor, head: Cursor, **values: Any) -> bytes:
-    """The first message: `start` is the point from which this stream goes on."""
+def connected(connection_id: str, start: Cursor | None, head: Cursor, **values: Any) -> bytes:
+    """The first message: *start* is the point from which this stream goes on, None where `reset` follows."""
     return notice("connected", cursor=start, schema=SCHEMA, connection_id=connection_id, head=str(head), **values)
 
 
