@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export PORT ?= 8888
 
-.PHONY: run test test-setup check lint types imports bench clean
+.PHONY: run test test-setup check lint types imports bench delivery clean
 
 run: .venv/installed
 	@$(BIN)/python run.py demo
@@ -23,6 +23,10 @@ lint: .venv/tested
 bench: .venv/tested
 	@tests/setup.sh gcc isync nginx-light libnginx-mod-nchan
 	$(BIN)/python -m bench
+
+# Hundreds of clients through every fault, with what was measured: docs/delivery.md.
+delivery: test-setup
+	$(BIN)/python -m pytest -q -s tests/faults/test_delivery*.py tests/faults/test_leaving.py tests/faults/test_restart.py
 
 test-setup: .venv/tested
 	@tests/setup.sh

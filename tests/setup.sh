@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser. And React, from
-# npm, where there is one: the hook of docs/stream.md is tried with it.
+# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser, a proxy. And
+# React, from npm, where there is one: the hook of docs/stream.md is tried with it.
 # Installs only what is missing; says in one sentence what to do where it may not.
 set -eu
 
@@ -16,6 +16,7 @@ missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
 [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd"
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
+[ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v curl >/dev/null || missing="$missing curl"
 command -v node >/dev/null || missing="$missing nodejs"

@@ -22,7 +22,7 @@ from workitems.tasks import end
 
 #: Clients of each scenario, those in Chromium among them, and seconds for which it lasts.
 CLIENTS = int(os.environ.get("DELIVERY_CLIENTS", "200"))
-SECONDS = float(os.environ.get("DELIVERY_SECONDS", "8"))
+SECONDS = float(os.environ.get("DELIVERY_SECONDS", "6"))
 
 #: Pages in Chromium: with stream.js, and with a plain EventSource.
 OURS, PLAIN = 2, 1
@@ -139,7 +139,7 @@ class Measured:
     def __init__(
         self, name: str, records: list[Record], lives: list[History], verdict: Verdict, seconds: float
     ) -> None:
-        self.name, self.verdict, self.seconds = name, verdict, seconds
+        self.name, self.records, self.verdict, self.seconds = name, records, verdict, seconds
         #: The feed at the end; `events` counts those that were lost with Redis, too.
         self.life = lives[-1]
         self.events = len({each for life in lives for each in life})
@@ -148,6 +148,10 @@ class Measured:
         self.rotations = sum(each.rotations for each in records)
         self.refused = sum(each.refused for each in records)
         self.resets = sum(len(each.runs) - 1 for each in records)
+
+    def of(self, *kinds: str) -> list[Record]:
+        """What clients of these kinds saw."""
+        return [each for each in self.records if each.kind in kinds]
 
     def row(self) -> str:
         found = self.verdict

@@ -34,8 +34,9 @@ async def test_a_platform_that_cuts_at_five_seconds(own_redis: RedisServer, star
         async with delivery.publisher.busy():
             await asyncio.sleep(SECONDS + 4)
         measured = await delivery.check("all cut at 5 s by a platform, max_age 4 s")
-        rotating = [each.record for each in delivery.followers if each.record.kind == "rotating"]
     assert measured.verdict == Verdict(told=measured.clients * measured.events)
+    rotating = measured.of("rotating")
+    assert sum(each.reconnects for each in rotating) == 0
     assert measured.rotations >= 2 * len(rotating), "for this test to mean anything"
     assert relay.cuts > 0
     assert measured.resets == 0

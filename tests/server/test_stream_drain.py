@@ -1,4 +1,4 @@
-"""A process that hands its streams on still takes those that come over connections which it has: nobody is sent away."""
+"""A process that hands its streams on still takes those that come over connections which it has."""
 
 import asyncio
 from collections.abc import Callable
