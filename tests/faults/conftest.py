@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from server.main import BACKLOG
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 
@@ -45,3 +46,10 @@ test_items = true
     yield start
     for program in started:
         program.stop()
+
+
+@pytest.fixture
+def shared() -> Iterator[socket.socket]:
+    """A socket that several server processes accept from, as supervisord hands it to them."""
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
+        yield listening

@@ -3,15 +3,14 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from configparser import ConfigParser
 
-import pytest
-
-from server.main import BACKLOG
 from tests.faults.checker import Verdict
 from tests.faults.delivery import CLIENTS, MARKS, SECONDS, STREAM, Delivery
-from tests.support.program import Program
+from tests.support.program import PROJECT, Program
 from tests.support.redis_server import RedisServer
+from workitems.settings.services import StreamSettings
 
 Start = Callable[..., Program]
 
@@ -19,16 +18,9 @@ Start = Callable[..., Program]
 DRAIN = 3.0
 
 #: Seconds beyond that in which it must have ended, on a busy machine.
-MARGIN = 5.0
+MARGIN = 6.0
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def shared() -> Iterator[socket.socket]:
-    """The socket that both processes accept from."""
-    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
-        yield listening
 
 
 async def started(start_server: Start, shared: socket.socket) -> Program:
@@ -105,3 +97,10 @@ async def test_a_process_ends_in_time_though_nobody_leaves(own_redis: RedisServe
     assert lasted < DRAIN + MARGIN
     assert told[-1] - told[0] > DRAIN / 3, "at a steady pace, not all at once"
     assert all(line is not None and line.whole for line in lines), "each response is whole"
+
+
+def test_supervisord_waits_longer_than_a_drain_may_last() -> None:
+    supervisord = ConfigParser(interpolation=None)
+    supervisord.read(PROJECT / "supervisord.conf")
+    waits = supervisord.getfloat("fcgi-program:server", "stopwaitsecs")
+    assert waits > StreamSettings().drain + 2 * MARGIN

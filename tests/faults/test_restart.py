@@ -4,24 +4,14 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-
-from server.main import BACKLOG
 from tests.faults.conftest import TOKEN
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 from tests.support.sse_client import EventStream
 
 Start = Callable[..., Program]
-
-
-@pytest.fixture
-def shared() -> Iterator[socket.socket]:
-    """The socket that both processes accept from."""
-    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
-        yield listening
 
 
 async def test_a_process_that_starts_lets_nobody_in_before_it_knows_the_feed(
@@ -33,7 +23,7 @@ async def test_a_process_that_starts_lets_nobody_in_before_it_knows_the_feed(
     try:
         second = await asyncio.to_thread(start_server, listening=shared, until="event=starting")
         events = []
-        for _ in range(15):
+        for _ in range(10):
             async with EventStream(first.port, TOKEN) as stream:
                 events.append((await stream.next()).json["event"])
         assert "event=listening" not in second.log.read_text(), "for this test to mean anything"
