@@ -57,6 +57,17 @@ test("after a loss it comes back from the last cursor, heartbeats included", asy
   stream.close();
 });
 
+test("a stream that began before the first event of all comes back to there", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("0-0", { resumed: false }));
+  await settle();
+  server.last.end();
+  await clock.pass(1000);
+  assert.equal(server.last.headers["Last-Event-ID"], "0-0");
+  stream.close();
+});
+
 test("streams that open and close at once wait longer each time; a real event makes the wait short again", async () => {
   const { clock, server, stream } = begin();
   const waits = [];

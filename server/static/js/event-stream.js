@@ -57,8 +57,9 @@ export function backoff(attempt, random = Math.random, least = 0) {
 
 /** Below 0 when cursor `a` comes before `b`. Cursors are `<epoch>-<n>`; "" comes before all. */
 export function compareCursors(a, b) {
-  const [epochA = 0, nA = 0] = a.split("-").map(Number);
-  const [epochB = 0, nB = 0] = b.split("-").map(Number);
+  if (!a || !b) return a.length - b.length;
+  const [epochA, nA] = a.split("-").map(Number);
+  const [epochB, nB] = b.split("-").map(Number);
   return epochA - epochB || nA - nB;
 }
 
