@@ -133,6 +133,27 @@ test("a machine that slept gives the bytes in its socket a moment before it hang
   stream.close();
 });
 
+test("whoever looks has done what sleeping timers left undone, but no sooner than they would have", async () => {
+  const { clock, server, stream } = begin();
+  await settle();
+  server.last.write(connected("5-1", { resumed: false }));
+  await settle();
+  clock.sleep(600_000);
+  stream.look();
+  assert.equal(stream.state.name, "live");
+  clock.sleep(11_000);
+  stream.look();
+  await settle();
+  assert.equal(stream.state.name, "reconnecting");
+  assert.match(stream.state.reason, /nothing was heard for 611 s/);
+  stream.look();
+  assert.equal(stream.state.name, "reconnecting");
+  clock.sleep(300);
+  stream.look();
+  assert.equal(stream.state.name, "connecting");
+  stream.close();
+});
+
 test("rotate opens the next stream first and closes the old one when the next is connected", async () => {
   const { clock, server, stream, items } = begin();
   await settle();

@@ -11,14 +11,10 @@
  * them, `state` when the state changed. States: idle connecting live catching_up reconnecting offline signed_out stopped.
  */
 
-import { EventStreamParser, backoff, compareCursors, refused } from "./event-stream.js";
+import { Line, backoff, compareCursors, isItem } from "./event-stream.js";
 
 // Milliseconds after which a stream that says no more than that it lives has proved usable.
 const PROVED = 60_000;
-// Milliseconds that an answer and its first event may take.
-const PATIENCE = 20_000;
-// Milliseconds that a timer which fired late (the machine slept) still waits for bytes that lie in the socket.
-const GRACE = 5_000;
 // Milliseconds: who is told to rotate sooner waits like after a failure, so that no loop arises.
 const SETTLED = 10_000;
 
@@ -30,7 +26,6 @@ export class WorkItemStream extends EventTarget {
   #options;
   #attempt = 0;
   #notBefore = 0;
-  #heartbeat = 30;
   #replay = 0;
   #timer = null;
   #current = null;
@@ -46,10 +41,13 @@ export class WorkItemStream extends EventTarget {
     this.cursor = options.cursor ?? "";
   }
 
-  /** Open the stream; again after `signed_out` or `stopped`. */
-  start() {
+  /** Open the stream, not before a moment if one is given; again after `signed_out` or `stopped`. */
+  start(notBefore = 0) {
     this.#listen();
-    this.#open("");
+    const wait = notBefore - this.#options.now();
+    if (wait <= 0) return this.#open("");
+    this.#notBefore = notBefore;
+    this.#retry("reconnecting", "the wait that the server asked for is not over", wait);
   }
 
   /** End for good. */
@@ -63,6 +61,12 @@ export class WorkItemStream extends EventTarget {
   /** Lose the connection as a bad line would, for tests of the way back. */
   drop() {
     this.#lost("the connection was dropped by hand");
+  }
+
+  /** Do at once what is overdue: timers of a hidden page may be a minute late. */
+  look() {
+    this.#current?.look();
+    if (this.state.retryAt && this.#options.now() > this.state.retryAt) this.#open(this.state.reason);
   }
 
   /** Open at once, from another cursor if one is given. */
@@ -80,56 +84,22 @@ export class WorkItemStream extends EventTarget {
 
   #end() {
     this.#options.clearTimeout(this.#timer);
-    for (const line of [this.#current, this.#next]) if (line) this.#hangUp(line);
+    for (const line of [this.#current, this.#next]) line?.hangUp();
     this.#current = this.#next = null;
   }
 
-  #hangUp(line) {
-    this.#options.clearTimeout(line.watchdog);
-    line.ended = true;
-    line.abort.abort();
-  }
-
   #connect() {
-    const line = { abort: new AbortController(), parser: new EventStreamParser(), watchdog: null, ended: false,
-      heard: this.#options.now(), openedAt: null, asked: this.cursor };
-    this.#watch(line, PATIENCE);
-    this.#read(line).then(
-      (loss) => this.#over(line, loss),
-      (error) => this.#over(line, { reason: line.silent ?? `the connection failed (${error.message})` }),
-    );
+    const { now } = this.#options;
+    const line = new Line(this.#options, this.cursor);
+    line.read({
+      opened: () => (this.stats.opened += 1),
+      message: (message) => this.#receive(line, message),
+      received: (bytes) => {
+        this.stats.bytes += bytes;
+        if (now() - line.openedAt >= PROVED) this.#attempt = 0;
+      },
+    }).then((loss) => loss && this.#over(line, loss));
     return line;
-  }
-
-  /** Reads one response to its end. @returns what its end means: {reason, wait?, stop?} */
-  async #read(line) {
-    const { url, getToken, fetch: get, now } = this.#options;
-    const token = await getToken?.();
-    const headers = { Accept: "text/event-stream", "X-Tubepost-Client": "1" };
-    if (token) headers.Authorization = `Bearer ${token}`;
-    if (line.asked) headers["Last-Event-ID"] = line.asked;
-    const answer = await get(url, { headers, signal: line.abort.signal, cache: "no-store", credentials: "same-origin" });
-    const refusal = refused(answer, now());
-    if (refusal) {
-      answer.body?.cancel().catch(() => {});
-      return refusal;
-    }
-    this.stats.opened += 1;
-    line.openedAt = now();
-    const reader = answer.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (line.ended) return null;
-      if (done) return line.loss ?? { reason: "the server ended the stream" };
-      this.stats.bytes += value.byteLength;
-      line.heard = now();
-      for (const message of line.parser.push(value)) {
-        this.#receive(line, message);
-        if (line.ended) return null;
-      }
-      if (line.connected) this.#watch(line, 2500 * this.#heartbeat);
-      if (now() - line.openedAt >= PROVED) this.#attempt = 0;
-    }
   }
 
   #receive(line, { type, data, id }) {
@@ -146,7 +116,7 @@ export class WorkItemStream extends EventTarget {
 
   /** One envelope, in the order in which the stream told it. */
   #follow(line, name, envelope, id) {
-    const item = name.includes("workitem");
+    const item = isItem(name);
     if (item && id && compareCursors(id, this.cursor) <= 0) {
       this.stats.duplicates += 1;
       return this.#replayed();
@@ -170,15 +140,14 @@ export class WorkItemStream extends EventTarget {
 
   #connected(line, envelope) {
     if (line === this.#next) {
-      this.#hangUp(this.#current);
+      this.#current.hangUp();
       this.#current = line;
       this.#next = null;
       this.stats.rotations += 1;
     }
-    line.connected = true;
     // A cursor that cannot be gone on from stays ours until `reset` came: were the line lost before, we would ask again.
     line.trusted = envelope.resumed || !line.asked;
-    this.#heartbeat = envelope.heartbeat > 0 ? envelope.heartbeat : 30;
+    line.heartbeat = envelope.heartbeat > 0 ? envelope.heartbeat : 30;
     this.#replay = envelope.replay ?? 0;
     if (this.#replay) this.#become("catching_up", this.#replay === 1 ? "one event was missed" : `${this.#replay} events were missed`);
     else this.#become("live", "");
@@ -200,9 +169,6 @@ export class WorkItemStream extends EventTarget {
   }
 
   #over(line, loss) {
-    this.#options.clearTimeout(line.watchdog);
-    if (line.ended || !loss) return;
-    line.ended = true;
     if (line === this.#next) this.#next = null;
     else if (line === this.#current && this.#next) {
       [this.#current, this.#next] = [this.#next, null];
@@ -210,41 +176,33 @@ export class WorkItemStream extends EventTarget {
   }
 
   #lost(reason, { wait = 0, stop = "" } = {}) {
-    const { random, now, page, setTimeout: later } = this.#options;
+    const { random, now, page } = this.#options;
     const retry = this.#current?.parser.retry ?? 0;
     this.#end();
     if (stop) return this.#become(stop, reason);
     const delay = Math.max(backoff(this.#attempt++, random, retry), wait * (1 + random() / 2));
     const name = page.navigator?.onLine === false ? "offline" : "reconnecting";
     this.#notBefore = wait ? now() + delay : 0;
-    this.#become(name, reason, now() + delay);
+    this.#retry(name, reason, delay);
     this.stats.reconnects += 1;
-    this.#timer = later(() => this.#open(reason), delay);
   }
 
-  /** Hang up when nothing was heard for `wait` ms. */
-  #watch(line, wait, grace = true) {
-    const { now, setTimeout: later, clearTimeout: cancel } = this.#options;
-    cancel(line.watchdog);
-    line.patience = wait;
-    const due = now() + wait;
-    line.watchdog = later(() => {
-      if (grace && now() - due > GRACE) return this.#watch(line, GRACE, false);
-      line.silent = `nothing was heard for ${Math.round((now() - line.heard) / 1000)} s`;
-      line.abort.abort();
-    }, wait);
+  #retry(name, reason, delay) {
+    const { now, setTimeout: later } = this.#options;
+    this.#become(name, reason, now() + delay);
+    this.#timer = later(() => this.#open(reason), delay);
   }
 
   /** What the browser knows about the line counts at once: back online, awake again. */
   #listen() {
-    const { page, now } = this.#options;
+    const { page } = this.#options;
     if (this.#listening || !page.addEventListener) return;
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     const wake = () => {
       const line = this.#current;
       if (page.document?.visibilityState === "hidden") return;
-      if (line && now() - line.heard > line.patience) this.#open("the page slept");
+      if (line?.overdue) this.#open("the page slept");
       else if (["reconnecting", "offline"].includes(this.state.name)) this.#soon();
     };
     // A line that went dark says nothing for a minute. Should the server be reached all the same, it is found at once.
