@@ -13,7 +13,7 @@ from server.handlers.mailboxes import MailboxesHandler
 from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
 from server.handlers.openapi import DocsHandler, OpenApiHandler
-from server.handlers.page import PageHandler, StaticHandler, StreamClientHandler
+from server.handlers.page import CLIENT, PageHandler, StaticHandler, StreamClientHandler
 from server.handlers.quarantine import QuarantineHandler, RetryHandler
 from server.handlers.session import LoginHandler, LogoutHandler, SessionHandler
 from server.handlers.source import SourceHandler
@@ -33,7 +33,7 @@ def routes(context: Context) -> list[Any]:
     item = r"/api/workitems/(wi_[a-z2-7]{26})"
     return [
         (r"/", PageHandler, handed),
-        (r"/static/js/(stream\.(?:d\.ts|js)|event-stream\.js)", StreamClientHandler, handed),
+        (rf"/static/js/({CLIENT})", StreamClientHandler, handed),
         (r"/static/([0-9a-f]{12})/([a-z0-9_./-]+)", StaticHandler, handed),
         (r"/login", LoginHandler, handed),
         (r"/logout", LogoutHandler, handed),

@@ -155,7 +155,7 @@ PATHS: Json = {
         for method in ("get", "head")},
     "/static/js/{client}": {
         method: _operation(f"The stream's client as an ES module ({method.upper()})", None,
-                           {200: _other("`stream.js`, or its types.")}, (404,), parameters=[_path("client")])
+                           {200: _other("A file of it, or its types.")}, (404,), parameters=[_path("client")])
         for method in ("get", "head")},
     "/healthz": {"get": _operation("Whether the process lives", None, {200: _json("It does.", "Anything")})},
     "/readyz": {"get": _operation("Whether the process has started", None, {200: _json("It has.", "Anything")},

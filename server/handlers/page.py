@@ -20,7 +20,13 @@ _POLICY = (
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
-#: Seconds that other sites' pages may keep our stream client.
+#: The files of the stream's client, as a pattern: what `stream.js` and `shared-stream.js` import, and their types.
+CLIENT = (
+    r"(?:shared-)?stream\.(?:d\.ts|js)"
+    r"|(?:election|event-stream|follower|leader-watch|page-life|replay-buffer|tab-messages)\.js"
+)
+
+#: Seconds that other sites' pages may keep them.
 _CLIENT_AGE = 300
 
 
@@ -84,7 +90,7 @@ class StaticHandler(Handler, StaticFileHandler):
 
 
 class StreamClientHandler(StaticHandler):
-    """`/static/js/stream.js`: the stream's client at an address that stays, for other sites' pages."""
+    """`/static/js/stream.js` and its like: the stream's client at an address that stays, for other sites' pages."""
 
     async def get(self, path: str, include_body: bool = True) -> None:  # type: ignore[override]
         await StaticFileHandler.get(self, f"js/{path}", include_body)

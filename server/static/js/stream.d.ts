@@ -5,32 +5,108 @@ export type StateName =
   | "idle" | "connecting" | "live" | "catching_up" | "reconnecting" | "offline" | "signed_out" | "stopped";
 
 export interface State {
-  name: StateName;
+  readonly name: StateName;
   /** Milliseconds since 1970 when this state began. */
-  since: number;
+  readonly since: number;
   /** Why, in words; "" when there is nothing to say. */
-  reason: string;
+  readonly reason: string;
   /** Milliseconds since 1970 of the next try, null when none is planned. */
-  retryAt: number | null;
+  readonly retryAt: number | null;
 }
 
 export interface Stats {
-  opened: number;
-  reconnects: number;
-  rotations: number;
-  resets: number;
-  duplicates: number;
-  bytes: number;
-  events: Record<string, number>;
-  heartbeatAt: number | null;
+  readonly opened: number;
+  readonly reconnects: number;
+  readonly rotations: number;
+  readonly resets: number;
+  readonly duplicates: number;
+  readonly bytes: number;
+  /** How many envelopes of each event were told. */
+  readonly events: Readonly<Record<string, number>>;
+  /** Milliseconds since 1970 of the last heartbeat. */
+  readonly heartbeatAt: number | null;
 }
 
-/** The `detail` of every event but `state`: the stream's envelope and the id it came with. */
+/** The `detail` of every event but `state`: the stream's envelope, and the last id that came with or before it. */
 export interface Envelope {
-  event: string;
-  data?: Record<string, unknown>;
-  cursor: Cursor;
-  [more: string]: unknown;
+  readonly event: string;
+  readonly cursor: Cursor;
+  readonly [more: string]: unknown;
+}
+
+/** The list view of an item; more of it by `GET /api/workitems/<id>`. */
+export interface WorkItem {
+  readonly id: string;
+  readonly mailbox: string;
+  readonly submission_id: string;
+  readonly submission_ref: string;
+  readonly status: "new" | "in_progress" | "waiting" | "done" | "dismissed";
+  readonly assignee: string | null;
+  readonly version: number;
+  readonly subject: string;
+  readonly from_email: string;
+  readonly from_name: string;
+  /** UTC, ISO 8601 with `Z`. */
+  readonly created_at: string;
+  readonly extracted_fields: Readonly<Record<string, unknown>>;
+  readonly [more: string]: unknown;
+}
+
+export interface ItemEnvelope extends Envelope {
+  readonly event: "new_workitem" | "workitem_updated";
+  readonly data: WorkItem;
+  /** It no longer matches the stream's filter. */
+  readonly left?: true;
+}
+
+export interface RemovedEnvelope extends Envelope {
+  readonly event: "workitem_removed";
+  readonly data: Readonly<Pick<WorkItem, "id" | "mailbox" | "submission_id" | "submission_ref">>;
+}
+
+export interface ConnectedEnvelope extends Envelope {
+  readonly event: "connected";
+  readonly schema: number;
+  readonly connection_id: string;
+  readonly head: Cursor;
+  readonly resumed: boolean;
+  readonly replay: number;
+  /** Seconds. */
+  readonly heartbeat: number;
+  /** Seconds; 0: it is never rotated. */
+  readonly max_age: number;
+}
+
+/** Events after the cursor are gone: load the list again, the stream goes on from `head`. */
+export interface ResetEnvelope extends Envelope {
+  readonly event: "reset";
+  readonly reason: string;
+  readonly head: Cursor;
+}
+
+/** A fact of which the newest counts. */
+export interface FactEnvelope extends Envelope {
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface StreamEventMap {
+  /** How things stand changed. */
+  state: CustomEvent<State>;
+  /** Every envelope, after its own event. */
+  event: CustomEvent<Envelope>;
+  connected: CustomEvent<ConnectedEnvelope>;
+  new_workitem: CustomEvent<ItemEnvelope>;
+  workitem_updated: CustomEvent<ItemEnvelope>;
+  workitem_removed: CustomEvent<RemovedEnvelope>;
+  reset: CustomEvent<ResetEnvelope>;
+  heartbeat: CustomEvent<Envelope>;
+  store_status: CustomEvent<FactEnvelope>;
+  mailbox_status: CustomEvent<FactEnvelope>;
+  intake_status: CustomEvent<FactEnvelope>;
+  import_progress: CustomEvent<FactEnvelope>;
+  rotate: CustomEvent<Envelope>;
+  busy: CustomEvent<Envelope>;
+  bye: CustomEvent<Envelope>;
 }
 
 export interface Options {
@@ -39,27 +115,45 @@ export interface Options {
   /** Tell what came after this, e.g. the `head` of a list. Default: from now on. */
   cursor?: Cursor;
   /** A bearer token, asked for at every opening; without it the cookie is used. */
-  getToken?: () => string | null | Promise<string | null>;
+  getToken?: (() => string | null | undefined | Promise<string | null | undefined>) | null;
   fetch?: typeof globalThis.fetch;
+  /** From 0 to 1. */
   random?: () => number;
+  /** Milliseconds since 1970. */
   now?: () => number;
   setTimeout?: (run: () => void, milliseconds: number) => unknown;
-  clearTimeout?: (id: unknown) => void;
+  clearTimeout?: (id: any) => void;
   /** What tells of online, offline, pageshow and visibility: the window. */
-  page?: unknown;
+  page?: object;
 }
 
 export class WorkItemStream extends EventTarget {
   constructor(options?: Options);
+  /** The point up to which everything was told; may be set before `start`. */
   cursor: Cursor;
   readonly state: State;
   readonly stats: Stats;
-  /** Open the stream; also again after `signed_out` or `stopped`. */
-  start(): void;
+  /** Open the stream, not before `notBefore` (milliseconds since 1970); also again after `signed_out` or `stopped`. */
+  start(notBefore?: number): void;
   /** End for good. */
   close(reason?: string): void;
   /** Lose the connection as a bad line would. */
   drop(): void;
+  /** Do at once what is overdue: timers of a hidden page may be late. */
+  look(): void;
   /** Open at once, from another cursor if one is given. */
   reconnect(cursor?: Cursor): void;
+
+  addEventListener<Name extends keyof StreamEventMap>(
+    name: Name, listener: (event: StreamEventMap[Name]) => void, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    name: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Name extends keyof StreamEventMap>(
+    name: Name, listener: (event: StreamEventMap[Name]) => void, options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    name: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions,
+  ): void;
 }

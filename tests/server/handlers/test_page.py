@@ -1,5 +1,6 @@
 """The page and its files."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ async def test_the_streams_client_has_an_address_that_stays(call: Call) -> None:
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert (await call("HEAD", "/static/js/stream.js", token=None)).headers["Content-Length"] == str(len(response.body))
     assert (await call("GET", "/static/js/stream.d.ts", token=None)).headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["stream", "shared-stream"])
+async def test_all_that_the_client_imports_has_such_an_address_too_and_its_types(call: Call, name: str) -> None:
+    wanted, seen = {f"{name}.js", f"{name}.d.ts"}, set[str]()
+    while wanted:
+        seen.add(path := wanted.pop())
+        response = await call("GET", f"/static/js/{path}", token=None)
+        assert (response.code, response.headers["Cache-Control"]) == (200, "public, max-age=300"), path
+        wanted |= set(re.findall(r'from "\./([a-z.-]+)"', response.body.decode())) - seen
+    alone = {"stream.js", "stream.d.ts", "event-stream.js"}
+    assert seen == alone if name == "stream" else seen > alone - {"stream.d.ts"}
+    assert (await call("GET", "/static/js/main.js", token=None)).code == 404
 
 
 @pytest.mark.parametrize(
