@@ -12,8 +12,8 @@ import { ItemDetail } from "./item-detail.js";
 import { ItemList } from "./item-list.js";
 import { Quarantine } from "./quarantine.js";
 import { Queue } from "./queue.js";
+import { SharedWorkItemStream } from "./shared-stream.js";
 import { mountSseTest } from "./sse-test.js";
-import { WorkItemStream } from "./stream.js";
 
 // Milliseconds until the first list is asked for again when the server could not give it.
 const AGAIN = 3_000;
@@ -21,8 +21,8 @@ const AGAIN = 3_000;
 const list = new ItemList();
 const queue = new Queue(list);
 const filters = new Filters();
-const stream = new WorkItemStream();
 const detail = new ItemDetail(queue);
+const stream = new SharedWorkItemStream({ share: () => detail.person.name });
 const quarantine = new Quarantine();
 const unread = new Set();
 
@@ -148,6 +148,7 @@ mountHealth(stream, (count) => quarantine.count(count));
 find("#more").addEventListener("click", () => attempt(() => queue.more()));
 find("#sign-out").addEventListener("click", () => attempt(async () => {
   await api.signOut();
+  stream.reconnect(); // the other tabs are signed out too: their stream is told so
   stream.close("signed out");
   location.replace("/login");
 }));
