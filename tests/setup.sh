@@ -1,13 +1,13 @@
 #!/bin/sh
-# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser, a proxy. And
-# React, from npm, where there is one: the hook of docs/stream.md is tried with it.
+# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser, a proxy. From
+# npm, where there is one, React, to try the hook of docs/stream.md, and TypeScript, to read the client's types.
 # Installs only what is missing; says in one sentence what to do where it may not.
 set -eu
 
 react=$(dirname "$0")/react
 if command -v npm >/dev/null && ! [ "$react/node_modules/.package-lock.json" -nt "$react/package-lock.json" ]; then
     npm ci --prefix "$react" --ignore-scripts --no-audit --no-fund --silent || {
-        echo "Installing React failed: run 'npm ci --prefix $react' to see why." >&2
+        echo "Installing React and TypeScript failed: run 'npm ci --prefix $react' to see why." >&2
         exit 1
     }
 fi
