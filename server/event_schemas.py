@@ -133,7 +133,7 @@ _EVENTS: dict[str, Json] = {
         "busy",
         "There is no place now; come back after `retry`.",
         {"reason": "process"},
-        {"reason": _TEXT | {"description": "`process`, `user`, `address`, `opens`, `starting` or `draining`."}},
+        {"reason": _TEXT | {"description": "`process`, `user`, `address`, `opens` or `starting`."}},
         "reason",
     ),
     "store_status": _event(
