@@ -84,6 +84,18 @@ test("a quiet leader that answers stays, for hours", async () => {
   assert.equal(tabs[2].stream.stats.events.heartbeat, 120);
 });
 
+test("a leader that has something to say is not asked whether it is there", async () => {
+  const { browser, clock, server } = await begin(3);
+  browser.sent = [];
+  for (let n = 0; n < 30; n += 1) {
+    await clock.pass(2_000);
+    server.last.write(frame({ event: "heartbeat" }, "5-1"));
+  }
+  assert.ok(!browser.sent.includes("ping"));
+  await clock.pass(6_000);
+  assert.ok(browser.sent.includes("ping"), "it must be asked when quiet for this test to mean anything");
+});
+
 test("a machine that slept gives the leader time to answer", async () => {
   const { clock, server } = await begin(3);
   for (let n = 0; n < 5; n += 1) {

@@ -33,7 +33,12 @@ test("a tab that joins is told what followed its list, and what a new stream wou
   assert.equal(late.told[0].replay, 2);
   assert.equal(late.told.at(-1).data.state, "paused");
   assert.equal(late.stream.cursor, "5-6");
-  assert.equal(tabs[0].told.length, 8);
+  server.last.write(connected("5-6")); // a new connection, and all is well
+  await settle();
+  const later = browser.open({ cursor: "5-6" });
+  await settle();
+  assert.deepEqual(later.names, ["connected"]);
+  assert.equal(tabs[0].told.length, 9);
 });
 
 test("a tab whose list is older than what is kept is reset and told no part of what it missed", async () => {

@@ -8,6 +8,8 @@ export class Browser {
   clock = new Clock();
   server = new Server();
   tabs = [];
+  /** Kinds of the messages that were sent. */
+  sent = [];
   /** Messages that are lost before one arrives again. */
   lose = 0;
   #locks = new Map();
@@ -24,6 +26,7 @@ export class Browser {
   }
 
   spread(from, name, message) {
+    this.sent.push(message?.kind);
     if (this.lose > 0) return void (this.lose -= 1);
     const copy = structuredClone(message);
     for (const tab of this.tabs) {

@@ -27,7 +27,7 @@ export class ReplayBuffer {
   reach(head) {
     if (compareCursors(head, this.head) <= 0) return;
     // Which cursors of an epoch that ended are still good, only the server knows.
-    if (!this.head || epochOf(head) !== epochOf(this.head)) this.restart(this.head || head);
+    if (epochOf(head) !== epochOf(this.head)) this.restart(this.head || head);
     this.head = head;
   }
 
