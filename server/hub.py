@@ -71,7 +71,7 @@ class Hub:
         states = b"".join(state for (_, mailbox, _), state in self._states.items() if stream.filter.concerns(mailbox))
         if states:
             stream.write(stream.frame(states))
-        self.wheel.add(_Life(self, stream), stream.beat_at)
+        self.wheel.add(_Life(self, stream), min(stream.beat_at, stream.rotate_at))
         self._empty.clear()
         if self.draining:  # it came over a connection that was open already, and must go on to another process
             self.rotate(stream, self._grace)
