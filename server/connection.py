@@ -22,10 +22,7 @@ from server.limits import Slot
 _USER_TIMEOUT = 60_000
 
 #: Seconds that accepted bytes may take to leave after the end.
-_LINGER = 5.0
-
-#: Seconds between looks at whether a slow reader has caught up.
-_LOOK = 0.02
+LINGER = 5.0
 
 #: Frames that are handed to the socket in one call (writev takes 1,024 on Linux).
 _AT_ONCE = 64
@@ -42,6 +39,7 @@ class Stream:
         "_loop",
         "_send",
         "_socket",
+        "_waiter",
         "beat_at",
         "buffer",
         "chunked",
@@ -77,7 +75,7 @@ class Stream:
         self.credential: Credential | None = None
         self.closed = False
         self.rotating = False
-        self.opened_at = self.rotate_at = self.end_at = self.beat_at = 0.0
+        self.rotate_at = self.end_at = self.beat_at = 0.0
         self.chunked = chunked
         self.buffer = buffer
         #: Bytes that were accepted, those that wait included, and bytes that wait for the reader.
@@ -92,6 +90,9 @@ class Stream:
         self._socket = taken
         self._send = taken.send
         self._loop = asyncio.get_running_loop()
+        self.opened_at = self._loop.time()
+        #: Who waits until nothing waits for the reader any more.
+        self._waiter: asyncio.Future[None] | None = None
         with suppress(OSError, AttributeError):  # not a TCP socket, or not Linux
             # Nagle's algorithm would hold an event back until the one before it is acknowledged, 40 ms at some clients.
             taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -161,6 +162,7 @@ class Stream:
         if not held:
             self._held, self.since = None, 0.0
             self._loop.remove_writer(self._socket)
+            self._caught_up()
             if self.closed:
                 self._hang_up()
             elif self._latest:
@@ -168,26 +170,36 @@ class Stream:
                 self.write(b"".join(latest.values()))
 
     async def drained(self, seconds: float) -> bool:
-        """Wait until nothing waits; False when the reader took more than *seconds* or left."""
-        deadline = self._loop.time() + seconds
-        while self._held is not None and not self.closed:
-            if self._loop.time() > deadline:
-                return False
-            await asyncio.sleep(_LOOK)
+        """Wait, one caller at a time, until nothing waits; False when the reader took over *seconds* or left."""
+        if self._held is None or self.closed:
+            return not self.closed
+        self._waiter = self._loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiter = None
         return not self.closed
+
+    def _caught_up(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def finish(self, reason: str) -> None:
         """End the response properly, so that the client sees a whole body. The first reason counts."""
         last = sse.LAST_CHUNK if self.chunked else b""
         if self._held is None:
             self.write(last)
+        elif not self.closed:
+            self._held.append(last)
+            self.queued += len(last)
         if self._held is None:
             self.abort(reason)
         elif not self.closed:  # what was accepted still goes out, to a reader that reads
-            self._held.append(last)
-            self.queued += len(last)
             self._end(reason)
-            self._linger = self._loop.call_later(_LINGER, self._hang_up)
+            self._linger = self._loop.call_later(LINGER, self._hang_up)
 
     def abort(self, reason: str) -> None:
         """Close at once, whatever still waits. The first reason counts."""
@@ -208,6 +220,7 @@ class Stream:
             self._loop.remove_writer(self._socket)
             self._socket.close()
         self._held, self._latest, self.queued, self.since = None, None, 0, 0.0
+        self._caught_up()
 
     def _heard(self) -> None:
         """Nothing may come after the request: the end of it, or a byte, ends the stream."""

@@ -7,14 +7,15 @@ Streams join between two events. While nothing is being fanned out, every joined
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from time import time
 
 from server import sse
 from server.auth import Credential
-from server.connection import Stream
+from server.connection import LINGER, Stream
 from server.histogram import Histogram
+from server.pace import Pace
 from server.ring import Ring
 from server.wheel import Wheel
 from workitems.event import Cursor, Event, removed, without
@@ -23,9 +24,11 @@ from workitems.settings import StreamSettings
 
 log = get_logger("hub")
 
-#: Sends between two looks at the clock, and seconds that a fan-out may hold the event loop.
+#: Sends between two looks at the clock.
 _SLICE = 64
-_HOLD = 0.004
+
+#: Seconds between two steps of a drain, which hands on as many streams as are due.
+_STEP = 0.01
 
 #: Seconds that a stream stays live after `rotate`, while its client opens the next one.
 GRACE = 10.0
@@ -55,24 +58,33 @@ class Hub:
         self._grace = GRACE
         self._clock = clock
         self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
+        #: Those that are being told what they missed.
+        self._opening: dict[Stream, None] = {}
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
         self._states: dict[tuple[str, str, str], bytes] = {}
         self._beat: tuple[float, bytes] = (-1.0, b"")
 
     @property
     def streams(self) -> list[Stream]:
+        """Those that are told what comes."""
         return [stream for group in self._groups.values() for stream in group]
+
+    @property
+    def open(self) -> list[Stream]:
+        """All, those too that are still being told what they missed."""
+        return [*self.streams, *self._opening]
 
     def join(self, stream: Stream) -> None:
         """From now on *stream* gets what comes after `ring.head`. The caller has sent it everything before."""
+        self._opening.pop(stream, None)
         if stream.closed:
             return
         self._groups[stream.filter][stream] = None
         states = b"".join(state for (_, mailbox, _), state in self._states.items() if stream.filter.concerns(mailbox))
         if states:
             stream.write(stream.frame(states))
-        self.wheel.add(_Life(self, stream), min(stream.beat_at, stream.rotate_at))
-        self._empty.clear()
+        end = stream.end_at if stream.rotating else stream.rotate_at
+        self.wheel.add(_Life(self, stream), min(stream.beat_at, end))
         if self.draining:  # it came over a connection that was open already, and must go on to another process
             self.rotate(stream, self._grace)
 
@@ -84,6 +96,9 @@ class Hub:
         stream.beat_at = now + self.next_beat()
         age = self.settings.max_age
         stream.rotate_at = now + random.uniform(0.8, 1.0) * age if age else float("inf")
+        if not stream.closed:
+            self._opening[stream] = None
+            self._empty.clear()
 
     def next_beat(self) -> float:
         """Seconds until a stream's next heartbeat: 10 % around the announced ones."""
@@ -92,12 +107,13 @@ class Hub:
     def ended(self, stream: Stream, reason: str) -> None:
         """Called by the stream itself, once."""
         self.counts[f"closed_{reason}"] += 1
+        self._opening.pop(stream, None)
         group = self._groups.get(stream.filter)
         if group is not None:
             group.pop(stream, None)
             if not group:
                 del self._groups[stream.filter]
-        if not self._groups:
+        if not self._groups and not self._opening:
             self._empty.set()
         seconds = round(self._clock() - stream.opened_at, 1)
         log.info("stream ended", id=stream.id, user=stream.slot.name, why=reason, seconds=seconds, bytes=stream.sent)
@@ -110,10 +126,14 @@ class Hub:
                 events = without(events, items)
             self.ring.extend(events)
             self.counts["events"] += len(events)
+            pace, framed = Pace(self._clock), [sse.event(event) for event in events]
             for wanted in list(self._groups):
-                payload = wanted.frames(events)
+                payload = wanted.frames(events, framed)
                 if payload:
-                    await self._send(list(self._groups.get(wanted, ())), payload)
+                    await self._send(list(self._groups.get(wanted, ())), payload, pace)
+                if pace.due():
+                    await pace.rest()
+            self.held = max(self.held, pace.end())
             now = time()
             for event in events:
                 self.lag.observe(max(0.0, now - event.at / 1000))
@@ -123,7 +143,8 @@ class Hub:
         async with self.turn:
             self.ring.restart(head)
             self.counts[f"reset_{reason}"] += len(self.streams)
-            await self._send(self.streams, sse.notice("reset", cursor=head, reason=reason, head=str(head)))
+            told = sse.notice("reset", cursor=head, reason=reason, head=str(head))
+            await self._send(self.streams, told, Pace(self._clock))
 
     async def state(
         self, name: str, value: dict[str, object], *, usual: bool = False, mailbox: str = "", part: str = ""
@@ -139,28 +160,23 @@ class Hub:
             else:
                 self._states[name, mailbox, part] = payload
             concerned = [stream for stream in self.streams if stream.filter.concerns(mailbox)]
-            await self._send(concerned, payload, kind=(name, mailbox, part))
+            await self._send(concerned, payload, Pace(self._clock), kind=(name, mailbox, part))
 
-    async def _send(self, streams: Sequence[Stream], payload: bytes, *, kind: Hashable = None) -> None:
+    async def _send(self, streams: Sequence[Stream], payload: bytes, pace: Pace, *, kind: Hashable = None) -> None:
         """The same bytes to many, without holding the loop; called while `turn` is held.
 
         *kind*: of those that a slow reader has not got yet, the newest of each counts.
         """
         chunked = sse.chunk(payload)
-        started = self._clock()
         for number, stream in enumerate(streams, 1):
             frame = chunked if stream.chunked else payload
             if kind is None:
                 stream.write(frame)
             else:
                 stream.tell(kind, frame)
-            if not number % _SLICE:
-                held = self._clock() - started
-                if held > _HOLD:
-                    self.held = max(self.held, held)
-                    await asyncio.sleep(0)
-                    started = self._clock()
-        self.held = max(self.held, self._clock() - started)
+            if not number % _SLICE and pace.due():
+                await pace.rest()
+        self.held = max(self.held, pace.end())
         self.counts["deliveries"] += len(streams)
 
     def heartbeat(self, now: float) -> bytes:
@@ -170,12 +186,17 @@ class Hub:
             self._beat = (now, sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head)))
         return self._beat[1]
 
-    async def revoke(self, credential: Credential) -> None:
-        """End the streams of one who may no longer read: the client comes back and is told so."""
+    async def revoke(self, credentials: Collection[Credential]) -> None:
+        """End the streams of those who may no longer read: their clients come back and are told so."""
+        await self._finish([stream for stream in self.open if stream.credential in credentials], "revoked")
+
+    async def _finish(self, streams: Sequence[Stream], reason: str) -> None:
         async with self.turn:
-            for stream in self.streams:
-                if stream.credential == credential:
-                    stream.finish("revoked")
+            pace = Pace(self._clock)
+            for stream in streams:
+                stream.finish(reason)
+                if pace.due():
+                    await pace.rest()
 
     async def run(self) -> None:
         """Beats, rotation and slow readers, for ever."""
@@ -184,24 +205,35 @@ class Hub:
     async def drain(self, seconds: float) -> None:
         """Send every stream to another process at a steady pace, then end it; done within about *seconds*."""
         self.draining = True
-        streams = self.streams
+        streams = self.open
         random.shuffle(streams)
         self._grace = min(GRACE, seconds / 3)
-        pause = (seconds - self._grace) / max(1, len(streams))
-        for stream in streams:
+        span, start, asked = seconds - self._grace, self._clock(), 0
+        while asked < len(streams) and self.open:
+            share = (self._clock() - start) / span if span else 1.0
+            due = min(len(streams), asked + _SLICE, 1 + int(share * len(streams)))
             async with self.turn:
-                self.rotate(stream, self._grace)
-            await self._emptied(pause)
+                for stream in streams[asked:due]:
+                    self.rotate(stream, self._grace)
+            asked = max(asked, due)
+            await self._emptied(_STEP)
         await self._emptied(self._grace)  # most leave as soon as their next stream is open
-        for stream in self.streams:
-            stream.finish("drain")
+        late = self.open
+        await self._finish(late, "drain")
+        await self._sent(late)
 
     async def _emptied(self, seconds: float) -> None:
         """Wait until the last stream has left, *seconds* at most."""
-        if self._groups:
+        if self._groups or self._opening:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._empty.wait()
+
+    async def _sent(self, streams: Sequence[Stream]) -> None:
+        """Wait until what was accepted has left, as long as an ended stream may take for it."""
+        deadline = self._clock() + LINGER
+        while any(stream.queued for stream in streams) and self._clock() < deadline:  # noqa: ASYNC110  of many, one wait
+            await asyncio.sleep(_STEP)
 
     def rotate(self, stream: Stream, grace: float = GRACE) -> None:
         """Ask the client to open its next stream; this one stays live meanwhile and counts no more."""

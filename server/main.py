@@ -100,7 +100,7 @@ async def serve(settings: Settings, build: Build = lambda context, _: applicatio
         server.add_sockets(sockets)
         log.info("listening", process=context.process, address="{}:{}".format(*sockets[0].getsockname()))
         await stop.wait()
-        log.info("stopping", streams=len(context.hub.streams))
+        log.info("stopping", streams=len(context.hub.open))
         server.stop()
         await context.hub.drain(settings.stream.drain)
         await context.stats.leave()

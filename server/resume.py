@@ -18,8 +18,8 @@ from workitems.redis import Client
 
 log = get_logger("resume")
 
-#: Events that are written before the reader is waited for.
-_PAGE = 64
+#: Events, and bytes of them, that are written before the reader is waited for.
+_PAGE, _PAGE_BYTES = 64, 64 * 1024
 
 #: Seconds that a cursor may be ahead of this process's reader before its owner is asked to come back.
 _LAG = 5.0
@@ -54,42 +54,55 @@ class Resume:
 
     async def _look(self, cursor: Cursor) -> int | str:
         """How many events follow *cursor*, or why it cannot be gone on from."""
-        rest = self._hub.ring.after(cursor)
-        if rest is not None:
-            return len(rest)
+        ring, most = self._hub.ring, self._hub.settings.replay
+        behind = ring.behind(cursor)
+        if behind is not None:
+            return behind
         # Not in memory: older than it, ahead of our reader, or of another life of Redis. Only Redis knows.
         reason = await feed.continuity(self._redis, cursor)
         if reason is not None:
             return reason
-        most = self._hub.settings.replay
+        if cursor.epoch == ring.head.epoch and ring.head.n - cursor.n > most:  # numbers are dense: no need to count
+            return "too_far"
         behind = len(await feed.between(self._redis, cursor, count=most + 1))
         return behind if behind <= most else "too_far"
 
     async def _replay(self, stream: Stream, cursor: Cursor) -> None:
         """Write what follows *cursor* page by page; the last page and joining are one step without an await."""
         self._hub.counts["resumed"] += 1
-        deadline = asyncio.get_running_loop().time() + _LAG
-        while not stream.closed:
+        clock = asyncio.get_running_loop().time
+        waited = clock()
+        while not self._is_over(stream, clock()):
             async with self._hub.turn:
-                rest = self._hub.ring.after(cursor)
-                if rest is not None and len(rest) <= _PAGE:
-                    self._write(stream, rest)
+                rest = self._hub.ring.after(cursor, _PAGE + 1)
+                if rest is not None and len(page := _page(rest)) == len(rest):
+                    self._write(stream, page)
                     self._hub.join(stream)
                     return
-            page = rest[:_PAGE] if rest is not None else await self._from_redis(cursor)
+            if rest is None:
+                page = _page(await self._from_redis(cursor))
             if page:
                 if not _follow(cursor, page):  # trimmed, or lost with Redis, since we looked
                     await self._reset(stream, "trimmed", greeted=True)
                     return
                 self._write(stream, page)
-                cursor = page[-1].cursor
-            elif asyncio.get_running_loop().time() > deadline:
+                cursor, waited = page[-1].cursor, clock()
+                await asyncio.sleep(0)  # a page from memory waits for nobody, and others have come back, too
+            elif clock() > waited + _LAG:
                 self._busy(stream)
                 return
             else:
                 await asyncio.sleep(0.02)
             if not await stream.drained(self._hub.settings.stall):
                 stream.abort("slow")
+
+    def _is_over(self, stream: Stream, now: float) -> bool:
+        """A stream has its greatest age also while it is told what it missed; its client goes on where it stood."""
+        if now >= stream.rotate_at:
+            self._hub.rotate(stream)
+        if stream.rotating and now >= stream.end_at:
+            stream.finish("rotate")
+        return stream.closed
 
     async def _from_redis(self, cursor: Cursor) -> list[Event]:
         try:
@@ -130,6 +143,16 @@ class Resume:
         """Nothing can be promised now: the client keeps its cursor and comes back."""
         stream.write(stream.frame(sse.retry(random.randint(2_000, 8_000)) + sse.notice("busy")))
         stream.finish("busy")
+
+
+def _page(events: list[Event]) -> list[Event]:
+    """The first of *events*: as many as are written at once, one at least."""
+    size = 0
+    for number, event in enumerate(events):
+        size += len(event.data)
+        if number and (number >= _PAGE or size > _PAGE_BYTES):
+            return events[:number]
+    return events
 
 
 def _follow(cursor: Cursor, events: list[Event]) -> bool:

@@ -35,11 +35,14 @@ class Revocation:
 
     async def step(self) -> None:
         """Look once at each credential. What cannot be known ends nobody's stream."""
-        for number, credential in enumerate({stream.credential for stream in self._hub.streams}, 1):
+        refused = set[Credential]()
+        for number, credential in enumerate({stream.credential for stream in self._hub.open}, 1):
             if credential is not None and not await self._may_read(credential):
-                await self._hub.revoke(credential)
+                refused.add(credential)
             if not number % _SLICE:
                 await asyncio.sleep(0)
+        if refused:
+            await self._hub.revoke(refused)
 
     async def _may_read(self, credential: Credential) -> bool:
         try:

@@ -44,7 +44,15 @@ class Ring:
         self._events = deque(without(self._events, items))
         self._bytes = sum(len(event.data) for event in self._events)
 
-    def after(self, cursor: Cursor) -> list[Event] | None:
-        """Every event after *cursor*; None when *cursor* is not a point of this run."""
+    def behind(self, cursor: Cursor) -> int | None:
+        """How many events follow *cursor*; None when it is not a point of this run."""
         place = self._places.get(cursor)
-        return None if place is None else list(islice(self._events, place - self._dropped, None))
+        return None if place is None else self._dropped + len(self._events) - place
+
+    def after(self, cursor: Cursor, most: int | None = None) -> list[Event] | None:
+        """The events after *cursor*, the first *most* of them; None when *cursor* is not a point of this run."""
+        place = self._places.get(cursor)
+        if place is None:
+            return None
+        start = place - self._dropped
+        return list(islice(self._events, start, None if most is None else start + most))

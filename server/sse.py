@@ -63,23 +63,23 @@ class Filter:
     mailboxes: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
 
-    def frame(self, entry: Event) -> bytes:
-        """The message for an entry, or b"" when this filter does not want it or its item was removed."""
+    def frame(self, entry: Event, framed: bytes) -> bytes:
+        """*framed*, the message of an entry; another where it just left this filter, b"" where it is not wanted."""
         if not entry.data:
             return b""
         if self.mailboxes and entry.mailbox not in self.mailboxes:
             return b""
         if not self.statuses or entry.status in self.statuses:
-            return event(entry)
+            return framed
         return left(entry) if entry.was in self.statuses else b""
 
     def concerns(self, mailbox: str) -> bool:
         """Whether this filter wants what is told of a mailbox; '' is no mailbox's."""
         return not mailbox or not self.mailboxes or mailbox in self.mailboxes
 
-    def frames(self, entries: Sequence[Event]) -> bytes:
-        """All that this filter wants of *entries*, ready to be sent together."""
-        return b"".join(map(self.frame, entries))
+    def frames(self, entries: Sequence[Event], framed: Sequence[bytes] | None = None) -> bytes:
+        """All that this filter wants of *entries*, ready to be sent together; *framed* are their messages, if made."""
+        return b"".join(map(self.frame, entries, map(event, entries) if framed is None else framed))
 
 
 EVERYTHING = Filter()

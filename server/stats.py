@@ -45,7 +45,7 @@ class Stats:
 
     def own(self) -> dict[str, Any]:
         """This process now."""
-        counts, streams = self._hub.counts, self._hub.streams
+        counts, streams = self._hub.counts, self._hub.open
         return {
             "process": self._process,
             "at": round(time(), 3),

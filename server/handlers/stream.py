@@ -3,7 +3,7 @@
 import random
 from typing import ClassVar
 
-from server import sse
+from server import query, sse
 from server.auth import COOKIE, client_address, credential
 from server.connection import Stream, take
 from server.handlers.base import Handler
@@ -13,6 +13,9 @@ from workitems.item import STATUSES
 
 #: What the client library sends, so that it may be refused by a status that a plain EventSource would never forgive.
 _OURS = "X-Tubepost-Client"
+
+#: Mailboxes that a filter may name.
+_MOST_MAILBOXES = 100
 
 _STATUS = {"user": 429, "address": 429, "opens": 429}
 
@@ -58,7 +61,10 @@ class StreamHandler(Handler):
         if unknown:
             accepted = ", ".join(STATUSES)
             self.refuse(422, "invalid", f"{unknown[0]!r:.60} is no status; accepted: {accepted}", "status")
-        mailboxes = frozenset(self.get_query_arguments("mailbox")[:100])
+        named = self.get_query_arguments("mailbox")
+        if len(named) > _MOST_MAILBOXES:
+            self.refuse(422, "invalid", f"at most {_MOST_MAILBOXES} mailboxes are accepted", "mailbox")
+        mailboxes = frozenset(map(query.mailbox, named))
         return sse.Filter(mailboxes, statuses) if mailboxes or statuses else sse.EVERYTHING
 
     def _slot(self) -> Slot | str:

@@ -24,8 +24,8 @@ OPENS = 10_000
 WARM = 2_000
 AT_ONCE = 50
 
-#: Bytes that a process may have grown by after it was warm: half a kilobyte a stream would be found.
-GROWTH = 4 * 1024 * 1024
+#: Bytes that a process may have grown by after it was warm: a kilobyte a stream would be found.
+GROWTH = 8 * 1024 * 1024
 
 #: Clients that vanish in each phase.
 VANISH = 20

@@ -142,10 +142,21 @@ async def test_a_reader_that_is_gone_while_bytes_wait_ends_the_stream_once(opene
     assert reasons == ["client"]
 
 
+async def test_the_last_chunk_comes_once_also_when_the_socket_is_full_just_then(opened: Open) -> None:
+    stream, reader, _ = opened()
+
+    def full(_: bytes) -> int:
+        raise BlockingIOError
+
+    stream._send = full  # type: ignore[assignment]
+    stream.finish("drain")
+    assert await everything(reader) == sse.LAST_CHUNK
+
+
 async def test_the_end_does_not_wait_for_a_reader_that_never_reads(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.connection._LINGER", 0.1)
+    monkeypatch.setattr("server.connection.LINGER", 0.1)
     stream, _, reasons = opened()
     while not stream.queued:
         stream.write(b"x" * 10_000)

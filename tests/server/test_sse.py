@@ -33,10 +33,10 @@ def test_a_chunk_says_its_size_in_hexadecimal() -> None:
 
 def test_a_filter_passes_its_own_and_says_once_that_an_item_left() -> None:
     chosen = sse.Filter(frozenset({"work"}), frozenset({"new"}))
-    assert chosen.frame(entry()) == sse.event(entry())
-    assert chosen.frame(entry(mailbox="other")) == b""
-    assert chosen.frame(entry(status="done", was="done")) == b""
-    leaving = chosen.frame(entry(status="done", was="new"))
+    assert chosen.frames([entry()]) == sse.event(entry())
+    assert chosen.frames([entry(mailbox="other")]) == b""
+    assert chosen.frames([entry(status="done", was="done")]) == b""
+    leaving = chosen.frames([entry(status="done", was="new")])
     assert json.loads(leaving.split(b"data: ")[1])["left"] is True
 
 

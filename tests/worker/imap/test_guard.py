@@ -39,7 +39,7 @@ async def fails_soon(connection: Connection, expected: type[ImapError], match: s
             await ask
     await connection.logout_and_close()
     await connection.close()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10, "the IDLE alone would have taken 60 s"
 
 
 def test_the_guard_is_written_for_this_version() -> None:
@@ -76,7 +76,7 @@ async def test_a_closed_connection_fails_the_pending_command_at_once(command: st
         started = time.monotonic()
         with pytest.raises(ConnectionLostError, match="closed the connection"):
             await ask[command]()  # type: ignore[no-untyped-call]
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10, "the IDLE alone would have taken 60 s"
         await fails_soon(connection, ConnectionLostError, "no longer usable|closed the connection")
 
 
