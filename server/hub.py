@@ -243,7 +243,9 @@ class Hub:
         stream.end_at = self._clock() + grace
         stream.slot.release()
         again = sse.retry(random.randint(200, 3_000))
-        stream.write(stream.frame(again + sse.notice("rotate", cursor=self.ring.head)))
+        # Who is still being told what it missed goes on from where it stands, and not from the head.
+        told = None if stream in self._opening else self.ring.head
+        stream.write(stream.frame(again + sse.notice("rotate", cursor=told)))
 
 
 class _Life:
