@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from itertools import islice
+from typing import Protocol
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
@@ -27,6 +28,19 @@ LINGER = 5.0
 #: Frames that are handed to the socket in one call (writev takes 1,024 on Linux).
 _AT_ONCE = 64
 
+#: A socket's `send`.
+Send = Callable[[bytes], int]
+
+
+class Company(Protocol):
+    """Those with whom a stream is told the same (server/crowd.py)."""
+
+    def fell_behind(self, stream: "Stream") -> None:
+        """Something waits for *stream* now."""
+
+    def caught_up(self, stream: "Stream") -> None:
+        """Nothing waits for it any more."""
+
 
 class Stream:
     """A detached response body. `ended` is called once, with the reason, however it ends."""
@@ -37,7 +51,6 @@ class Stream:
         "_latest",
         "_linger",
         "_loop",
-        "_send",
         "_socket",
         "_waiter",
         "beat_at",
@@ -45,6 +58,7 @@ class Stream:
         "chunked",
         "closed",
         "credential",
+        "crowd",
         "end_at",
         "filter",
         "id",
@@ -52,6 +66,7 @@ class Stream:
         "queued",
         "rotate_at",
         "rotating",
+        "send",
         "sent",
         "since",
         "slot",
@@ -74,11 +89,12 @@ class Stream:
         #: What its client presented; None: nothing that could be taken back.
         self.credential: Credential | None = None
         self.closed = False
+        self.crowd: Company | None = None
         self.rotating = False
         self.rotate_at = self.end_at = self.beat_at = 0.0
         self.chunked = chunked
         self.buffer = buffer
-        #: Bytes that were accepted, those that wait included, and bytes that wait for the reader.
+        #: Bytes that were accepted, those that wait included, but for what the crowd counts; bytes that wait.
         self.sent = self.queued = 0
         #: Since when bytes wait for the reader and none has left; 0 = none wait.
         self.since = 0.0
@@ -88,7 +104,8 @@ class Stream:
         self._linger: asyncio.TimerHandle | None = None
         self._ended = ended
         self._socket = taken
-        self._send = taken.send
+        #: The socket's: for the crowd, which hands what was not taken to `fell_short`.
+        self.send: Send = taken.send
         self._loop = asyncio.get_running_loop()
         self.opened_at = self._loop.time()
         #: Who waits until nothing waits for the reader any more.
@@ -103,28 +120,42 @@ class Stream:
         """*payload* as it goes over this connection: in a chunk, or as it is for HTTP/1.0."""
         return sse.chunk(payload) if self.chunked else payload
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what goes to everybody may go to its `send` as one chunk."""
+        return self.chunked and self._held is None
+
     def write(self, frame: bytes) -> None:
         """Send what `frame` gave. A reader too slow for its budget is closed: resuming heals it."""
         if self.closed:
             return
-        size = len(frame)
-        self.sent += size
-        if self._held is None:
-            try:
-                taken = self._send(frame)
-            except BlockingIOError:
-                taken = 0
-            except OSError:
-                self.abort("client")
-                return
-            if taken == size:
-                return
-            self._held = deque()
-            self.since = self._loop.time()
-            self._loop.add_writer(self._socket, self._flush)
-            self._hold(memoryview(frame)[taken:] if taken else frame)
-        else:
+        if self._held is not None:
             self._hold(frame)
+            self.sent += len(frame)
+            return
+        try:
+            taken = self.send(frame)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
+            taken = -1
+        if taken == len(frame):
+            self.sent += taken
+        else:
+            self.fell_short(frame, taken)
+
+    def fell_short(self, frame: bytes, taken: int) -> None:
+        """Nothing waited, *frame* was sent, and the socket took *taken* bytes of it; -1: it is broken."""
+        if taken < 0:
+            self.abort("client")
+            return
+        self.sent += len(frame)
+        self._held = deque()
+        self.since = self._loop.time()
+        self._loop.add_writer(self._socket, self._flush)
+        self._hold(memoryview(frame)[taken:] if taken else frame)
+        if self.crowd is not None:
+            self.crowd.fell_behind(self)
 
     def tell(self, kind: Hashable, frame: bytes) -> None:
         """As `write` for what the next of its *kind* makes worthless: a slow reader gets the newest, in the end."""
@@ -165,7 +196,10 @@ class Stream:
             self._caught_up()
             if self.closed:
                 self._hang_up()
-            elif self._latest:
+                return
+            if self.crowd is not None:
+                self.crowd.caught_up(self)
+            if self._latest:
                 latest, self._latest = self._latest, None
                 self.write(b"".join(latest.values()))
 

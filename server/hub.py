@@ -14,6 +14,7 @@ from time import time
 from server import sse
 from server.auth import Credential
 from server.connection import LINGER, Stream
+from server.crowd import Crowd
 from server.histogram import Histogram
 from server.pace import Pace
 from server.ring import Ring
@@ -24,7 +25,7 @@ from workitems.settings import StreamSettings
 
 log = get_logger("hub")
 
-#: Sends between two looks at the clock.
+#: Streams that a step of a drain hands on at most.
 _SLICE = 64
 
 #: Seconds between two steps of a drain, which hands on as many streams as are due.
@@ -57,7 +58,7 @@ class Hub:
         self._empty = asyncio.Event()
         self._grace = GRACE
         self._clock = clock
-        self._groups: defaultdict[sse.Filter, dict[Stream, None]] = defaultdict(dict)
+        self._crowds: defaultdict[sse.Filter, Crowd] = defaultdict(Crowd)
         #: Those that are being told what they missed.
         self._opening: dict[Stream, None] = {}
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
@@ -67,7 +68,7 @@ class Hub:
     @property
     def streams(self) -> list[Stream]:
         """Those that are told what comes."""
-        return [stream for group in self._groups.values() for stream in group]
+        return [stream for crowd in self._crowds.values() for stream in crowd]
 
     @property
     def open(self) -> list[Stream]:
@@ -79,7 +80,7 @@ class Hub:
         self._opening.pop(stream, None)
         if stream.closed:
             return
-        self._groups[stream.filter][stream] = None
+        self._crowds[stream.filter].add(stream)
         states = b"".join(state for (_, mailbox, _), state in self._states.items() if stream.filter.concerns(mailbox))
         if states:
             stream.write(stream.frame(states))
@@ -108,12 +109,12 @@ class Hub:
         """Called by the stream itself, once."""
         self.counts[f"closed_{reason}"] += 1
         self._opening.pop(stream, None)
-        group = self._groups.get(stream.filter)
-        if group is not None:
-            group.pop(stream, None)
-            if not group:
-                del self._groups[stream.filter]
-        if not self._groups and not self._opening:
+        crowd = self._crowds.get(stream.filter)
+        if crowd is not None:
+            crowd.remove(stream)
+            if not crowd:
+                del self._crowds[stream.filter]
+        if not self._crowds and not self._opening:
             self._empty.set()
         seconds = round(self._clock() - stream.opened_at, 1)
         log.info("stream ended", id=stream.id, user=stream.slot.name, why=reason, seconds=seconds, bytes=stream.sent)
@@ -127,10 +128,10 @@ class Hub:
             self.ring.extend(events)
             self.counts["events"] += len(events)
             pace, framed = Pace(self._clock), [sse.event(event) for event in events]
-            for wanted in list(self._groups):
+            for wanted, crowd in list(self._crowds.items()):
                 payload = wanted.frames(events, framed)
                 if payload:
-                    await self._send(list(self._groups.get(wanted, ())), payload, pace)
+                    self.counts["deliveries"] += await crowd.tell(payload, pace)
                 if pace.due():
                     await pace.rest()
             self.held = max(self.held, pace.end())
@@ -144,7 +145,7 @@ class Hub:
             self.ring.restart(head)
             self.counts[f"reset_{reason}"] += len(self.streams)
             told = sse.notice("reset", cursor=head, reason=reason, head=str(head))
-            await self._send(self.streams, told, Pace(self._clock))
+            await self._tell(list(self._crowds.values()), told)
 
     async def state(
         self, name: str, value: dict[str, object], *, usual: bool = False, mailbox: str = "", part: str = ""
@@ -159,25 +160,16 @@ class Hub:
                 self._states.pop((name, mailbox, part), None)
             else:
                 self._states[name, mailbox, part] = payload
-            concerned = [stream for stream in self.streams if stream.filter.concerns(mailbox)]
-            await self._send(concerned, payload, Pace(self._clock), kind=(name, mailbox, part))
+            concerned = [crowd for wanted, crowd in self._crowds.items() if wanted.concerns(mailbox)]
+            await self._tell(concerned, payload, kind=(name, mailbox, part))
 
-    async def _send(self, streams: Sequence[Stream], payload: bytes, pace: Pace, *, kind: Hashable = None) -> None:
-        """The same bytes to many, without holding the loop; called while `turn` is held.
-
-        *kind*: of those that a slow reader has not got yet, the newest of each counts.
-        """
-        chunked = sse.chunk(payload)
-        for number, stream in enumerate(streams, 1):
-            frame = chunked if stream.chunked else payload
-            if kind is None:
-                stream.write(frame)
-            else:
-                stream.tell(kind, frame)
-            if not number % _SLICE and pace.due():
+    async def _tell(self, crowds: Sequence[Crowd], payload: bytes, *, kind: Hashable = None) -> None:
+        pace = Pace(self._clock)
+        for crowd in crowds:
+            self.counts["deliveries"] += await crowd.tell(payload, pace, kind=kind)
+            if pace.due():
                 await pace.rest()
         self.held = max(self.held, pace.end())
-        self.counts["deliveries"] += len(streams)
 
     def heartbeat(self, now: float) -> bytes:
         """The same message for every stream whose turn comes in one tick."""
@@ -224,7 +216,7 @@ class Hub:
 
     async def _emptied(self, seconds: float) -> None:
         """Wait until the last stream has left, *seconds* at most."""
-        if self._groups or self._opening:
+        if self._crowds or self._opening:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._empty.wait()

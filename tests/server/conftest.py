@@ -14,6 +14,7 @@ from server.app import application
 from server.context import Context
 from server.main import assemble
 from tests.support.sse_client import EventStream
+from tests.support.stream_pair import Open, stream_pairs
 from workitems.settings import Settings
 from workitems.tasks import end
 
@@ -36,6 +37,13 @@ def make_settings(redis_url: str, folder: Path, **tables: Any) -> Settings:
             **tables,
         }
     )
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Makes streams without a server."""
+    with stream_pairs() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,53 +2,18 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from server import sse
-from server.connection import Stream
 from server.context import Context
-from server.limits import Limits, Slot
 from tests.server.conftest import TOKEN
 from tests.server.test_stream import eventually
 from tests.support.sse_client import EventStream
-from workitems.settings import StreamSettings
-
-Open = Callable[..., tuple[Stream, socket.socket, list[str]]]
-
-
-@pytest.fixture
-def opened() -> Iterator[Open]:
-    """Makes a stream, the socket of its reader, and the list of the reasons that `ended` was told."""
-    readers: list[tuple[Stream, socket.socket]] = []
-
-    def make(*, chunked: bool = True, buffer: int = 1 << 20) -> tuple[Stream, socket.socket, list[str]]:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        slot, reasons = Limits(StreamSettings()).take("ann", "127.0.0.1"), list[str]()
-        assert isinstance(slot, Slot)
-        end = lambda _, reason: reasons.append(reason)  # noqa: E731
-        stream = Stream(ours, id="a", chunked=chunked, buffer=buffer, slot=slot, ended=end)
-        readers.append((stream, theirs))
-        return stream, theirs, reasons
-
-    yield make
-    for stream, reader in readers:
-        stream.abort("test")
-        reader.close()
-
-
-async def everything(reader: socket.socket) -> bytes:
-    """All bytes up to the end."""
-    loop, got = asyncio.get_running_loop(), bytearray()
-    async with asyncio.timeout(10):
-        while data := await loop.sock_recv(reader, 1 << 16):
-            got += data
-    return bytes(got)
+from tests.support.stream_pair import Open, everything
 
 
 async def test_what_a_slow_reader_left_comes_whole_and_in_order(opened: Open) -> None:
@@ -148,7 +113,7 @@ async def test_the_last_chunk_comes_once_also_when_the_socket_is_full_just_then(
     def full(_: bytes) -> int:
         raise BlockingIOError
 
-    stream._send = full  # type: ignore[assignment]
+    stream.send = full  # type: ignore[assignment]
     stream.finish("drain")
     assert await everything(reader) == sse.LAST_CHUNK
 
