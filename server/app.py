@@ -32,12 +32,12 @@ def routes(context: Context) -> list[Any]:
     handed = {"context": context}
     item = r"/api/workitems/(wi_[a-z2-7]{26})"
     return [
+        (r"/sse/workitems", StreamHandler, handed),  # first: the table is gone through in order
         (r"/", PageHandler, handed),
         (rf"/static/js/({CLIENT})", StreamClientHandler, handed),
         (r"/static/([0-9a-f]{12})/([a-z0-9_./-]+)", StaticHandler, handed),
         (r"/login", LoginHandler, handed),
         (r"/logout", LogoutHandler, handed),
-        (r"/sse/workitems", StreamHandler, handed),
         (r"/api/session", SessionHandler, handed),
         (r"/api/workitems", WorkitemsHandler, handed),
         (item, WorkitemHandler, handed),

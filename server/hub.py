@@ -63,7 +63,8 @@ class Hub:
         self._opening: dict[Stream, None] = {}
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
         self._states: dict[tuple[str, str, str], bytes] = {}
-        self._beat: tuple[float, bytes] = (-1.0, b"")
+        #: When the last heartbeat was made, and how it goes out: bare, and as a chunk.
+        self._beat: tuple[float, bytes, bytes] = (-1.0, b"", b"")
 
     @property
     def streams(self) -> list[Stream]:
@@ -171,12 +172,15 @@ class Hub:
                 await pace.rest()
         self.held = max(self.held, pace.end())
 
-    def heartbeat(self, now: float) -> bytes:
-        """The same message for every stream whose turn comes in one tick."""
-        if self._beat[0] != now:
+    def heartbeat(self, now: float, *, chunked: bool) -> bytes:
+        """The same frame for every stream whose turn comes in one tick."""
+        made, bare, chunk = self._beat
+        if made != now:
             head = self.ring.head
-            self._beat = (now, sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head)))
-        return self._beat[1]
+            bare = sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head))
+            chunk = sse.chunk(bare)
+            self._beat = (now, bare, chunk)
+        return chunk if chunked else bare
 
     async def revoke(self, credentials: Collection[Credential]) -> None:
         """End the streams of those who may no longer read: their clients come back and are told so."""
@@ -260,7 +264,7 @@ class _Life:
         if now >= stream.rotate_at and not stream.rotating:
             hub.rotate(stream)
         if now >= stream.beat_at:
-            stream.write(stream.frame(hub.heartbeat(now)))
+            stream.write(hub.heartbeat(now, chunked=stream.chunked))
             stream.beat_at = now + hub.next_beat()
         return min(
             stream.beat_at,

@@ -6,7 +6,8 @@ from typing import ClassVar
 from server import query, sse
 from server.auth import COOKIE, client_address, credential
 from server.connection import Stream, take
-from server.handlers.base import Handler
+from server.cors import cors_headers
+from server.handlers.base import PROTECTION, Handler
 from server.limits import Slot
 from server.resume import new_id
 from workitems.item import STATUSES
@@ -18,6 +19,12 @@ _OURS = "X-Tubepost-Client"
 _MOST_MAILBOXES = 100
 
 _STATUS = {"user": 429, "address": 429, "opens": 429}
+
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
 
 
 class StreamHandler(Handler):
@@ -75,11 +82,7 @@ class StreamHandler(Handler):
         return self.context.limits.take(self.identity.name, address)
 
     def _stream_headers(self) -> None:
-        for name, value in {
-            "Content-Type": "text/event-stream; charset=utf-8",
-            "Cache-Control": "no-cache, no-store, no-transform",
-            "X-Accel-Buffering": "no",
-        }.items():
+        for name, value in _HEADERS.items():
             self.set_header(name, value)
 
     def _refuse_stream(self, reason: str) -> None:
@@ -92,27 +95,34 @@ class StreamHandler(Handler):
         self.finish(sse.retry(int(wait * 1000)) + sse.PADDING + sse.notice("busy", reason=reason))
 
     def _detach(self, slot: Slot) -> Stream | None:
-        """Take the socket and send the response's head; None when the client has left meanwhile."""
-        self._stream_headers()
+        """Take the socket; None when the client has left meanwhile."""
         chunked = self.request.version != "HTTP/1.0"
-        self.set_header("Connection", "close")
-        if chunked:
-            self.set_header("Transfer-Encoding", "chunked")
-        self.clear_header("Content-Length")
-        lines = [f"{name}: {value}" for name, value in self._headers.get_all()]
+        head = self._head(chunked)
         socket = take(self.detach())
+        self._break_cycles()  # `finish` would: each stream that opens would leave its request to the garbage collector
         if socket is None:
             slot.release()
             return None
         hub = self.context.hub
-        stream = Stream(
+        return Stream(
             socket,
             id=new_id(),
             chunked=chunked,
+            head=head,
             buffer=hub.settings.buffer,
             slot=slot,
             ended=hub.ended,
         )
-        version = "1.1" if chunked else "1.0"
-        stream.write("\r\n".join([f"HTTP/{version} 200 OK", *lines, "", ""]).encode("latin-1"))
-        return stream
+
+    def _head(self, chunked: bool) -> bytes:
+        """The head of the response: status line and headers (RFC 9112 §2.1)."""
+        others = cors_headers(self.request.headers.get("Origin"), self.context.settings.server.origins)
+        start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" if chunked else b"HTTP/1.0 200 OK\r\n"
+        return start + _ALWAYS + _lines({"Date": self._headers["Date"]} | others) + b"\r\n"
+
+
+def _lines(headers: dict[str, str]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+
+
+_ALWAYS = _lines(PROTECTION | _HEADERS | {"Connection": "close"})

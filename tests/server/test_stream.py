@@ -1,12 +1,14 @@
 """`GET /sse/workitems`, seen by a plain client."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from server.context import Context
+from server.handlers.stream import StreamHandler
 from server.hub import Hub
 from tests.support.sse_client import EventStream
 from workitems import keys
@@ -260,3 +262,13 @@ async def test_heads_and_wrong_accepts_get_no_endless_answer(open_stream: Open, 
     assert head.headers["Content-Type"].startswith("text/event-stream")
     wrong = await http_server_client.fetch("/sse/workitems", headers={**auth, "Accept": "image/png"}, raise_error=False)
     assert wrong.code == 406
+
+
+async def test_a_stream_that_opens_leaves_nothing_of_its_request_to_the_garbage_collector(open_stream: Open) -> None:
+    gc.disable()
+    try:
+        async with open_stream() as stream:
+            await stream.next()
+            await eventually(lambda: not [each for each in gc.get_objects() if isinstance(each, StreamHandler)])
+    finally:
+        gc.enable()
