@@ -62,12 +62,12 @@ class Auth:
         """Whether a token is good for signing in."""
         return self._token is not None
 
-    async def identify(self, request: HTTPServerRequest, session_cookie: str | None) -> Identity | None:
+    async def identify(self, request: HTTPServerRequest) -> Identity | None:
         """None when nobody known asks. A request with both cookie and bearer is a bearer one.
 
         Raises StoreUnavailableError when it cannot be known: that is no reason to sign anybody out.
         """
-        presented = credential(request, session_cookie)
+        presented = credential(request)
         return await self.recognise(presented) if presented else None
 
     async def recognise(self, presented: Credential) -> Identity | None:
@@ -112,12 +112,13 @@ class Auth:
         return create_signed_value(self._secret, COOKIE, value).decode()
 
 
-def credential(request: HTTPServerRequest, session_cookie: str | None) -> Credential | None:
+def credential(request: HTTPServerRequest) -> Credential | None:
     """What a request presents; equal ones share their text, since a stream remembers its own."""
     presented = bearer(request)
     if presented is not None:
         return Credential("bearer", sys.intern(presented))
-    return Credential("cookie", sys.intern(session_cookie)) if session_cookie else None
+    cookie = request.cookies.get(COOKIE)
+    return Credential("cookie", sys.intern(cookie.value)) if cookie and cookie.value else None
 
 
 def bearer(request: HTTPServerRequest) -> str | None:

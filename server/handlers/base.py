@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 from tornado.web import HTTPError, RequestHandler
 
 from server.address import is_https
-from server.auth import COOKIE, Identity, bearer
+from server.auth import Identity, bearer
 from server.context import Context
 from server.cors import cors_headers
 from workitems.errors import (
@@ -111,7 +111,7 @@ class Handler(RequestHandler):
 
     async def identify(self) -> Identity | None:
         """Find out who asks, for handlers that are open to all too."""
-        self.caller = await self.context.auth.identify(self.request, self.get_cookie(COOKIE))
+        self.caller = await self.context.auth.identify(self.request)
         return self.caller
 
     def check_xsrf_cookie(self) -> None:

@@ -4,7 +4,7 @@ import random
 from typing import ClassVar
 
 from server import query, sse
-from server.auth import COOKIE, client_address, credential
+from server.auth import client_address, credential
 from server.connection import Stream, take
 from server.cors import cors_headers
 from server.handlers.base import PROTECTION, Handler
@@ -55,7 +55,7 @@ class StreamHandler(Handler):
         if stream is None:
             return
         stream.filter = chosen
-        stream.credential = credential(self.request, self.get_cookie(COOKIE))
+        stream.credential = credential(self.request)
         try:
             await self.context.resume.open(stream, wanted)
         except BaseException:
@@ -63,6 +63,8 @@ class StreamHandler(Handler):
             raise
 
     def _filter(self) -> sse.Filter:
+        if not self.request.query:
+            return sse.EVERYTHING
         statuses = frozenset(self.get_query_arguments("status"))
         unknown = sorted(statuses - set(STATUSES))
         if unknown:

@@ -96,11 +96,11 @@ async def test_a_plain_event_source_in_a_page_shows_items_and_loads_anew(
     assert len(context.hub.streams) == 1, "our own page's"
     shown = "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
     await page.evaluate(f"() => {{ {shown}\n{block('Plain `EventSource`', 'js')} }}")
-    await eventually(lambda: len(context.hub.streams) == 2, within=10)
+    await eventually(lambda: len(context.hub.streams) == 2, within=20)
     await publish(context, 1)
     await eventually(lambda: context.hub.ring.head.n == 1)
     await context.hub.reset("trimmed", context.hub.ring.head)
-    await page.wait_for_function("told.length === 2", timeout=10_000)
+    await page.wait_for_function("told.length === 2", timeout=20_000)
     assert await page.evaluate("told") == ["item 1", "!"]
 
 

@@ -3,17 +3,16 @@
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from server import secret as secret_module
 from server.address import client_address, is_https
-from server.auth import Auth, Identity, bearer
+from server.auth import COOKIE, Auth, Identity, bearer
 from server.secret import signing_secret
 from server.throttle import REMEMBERED, SignInThrottle, Throttle
 from workitems.errors import SettingsError
@@ -24,17 +23,16 @@ from workitems.settings import Settings
 SECRET = b"a secret of sixteen and more"
 
 
-class Request:
-    """What of a request is looked at."""
-
-    def __init__(self, remote_ip: str = "127.0.0.1", protocol: str = "http", **headers: str) -> None:
-        self.remote_ip = remote_ip
-        self.protocol = protocol
-        self.headers = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def request(*arguments: str, **headers: str) -> Any:
-    return Request(*arguments, **headers)
+def request(
+    remote_ip: str = "127.0.0.1", protocol: str = "http", *, cookie: str | None = None, **headers: str
+) -> HTTPServerRequest:
+    """As it comes from a client; *cookie* is the session's."""
+    told = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    if cookie is not None:
+        told["Cookie"] = f"{COOKIE}={cookie}"
+    made = HTTPServerRequest(headers=told, start_line=RequestStartLine("GET", "/", "HTTP/1.0"))
+    made.remote_ip, made.protocol = remote_ip, protocol
+    return made
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def auth(people: People) -> Auth:
 
 
 async def test_the_token_is_the_demo_user_and_may_do_everything(auth: Auth) -> None:
-    found = await auth.identify(request(Authorization="Bearer the-token"), None)
+    found = await auth.identify(request(Authorization="Bearer the-token"))
     assert found == Identity("demo", "admin", frozenset({"read", "write", "intake", "test", "admin"}), "token")
     assert found.person
 
@@ -57,18 +55,18 @@ async def test_the_token_is_the_demo_user_and_may_do_everything(auth: Auth) -> N
     "header", ["Bearer", "Bearer ", "Bearer the-toke", "Bearer the-token2", "Basic dGhlLXRva2Vu", "bearer é"]
 )
 async def test_another_token_is_nobody(auth: Auth, header: str) -> None:
-    assert await auth.identify(request(Authorization=header), None) is None
+    assert await auth.identify(request(Authorization=header)) is None
 
 
 async def test_without_a_token_in_the_settings_no_token_is_good(people: People) -> None:
     auth = Auth(people, secret=SECRET, token=None, session_days=14)
-    assert await auth.identify(request(Authorization="Bearer "), None) is None
+    assert await auth.identify(request(Authorization="Bearer ")) is None
     assert auth.sign_in_by_token("") is None
 
 
 async def test_a_key_has_its_scopes_and_is_no_person(auth: Auth, people: People) -> None:
     key = await people.add_key("scanner", ["intake"])
-    found = await auth.identify(request(Authorization=f"Bearer {key}"), None)
+    found = await auth.identify(request(Authorization=f"Bearer {key}"))
     assert found == Identity("key:scanner", "key", frozenset({"intake"}), "key")
     assert not found.person
 
@@ -78,35 +76,37 @@ async def test_a_password_opens_a_session_that_its_change_ends(auth: Auth, peopl
     assert await auth.sign_in("ada", "wrong") is None
     cookie = await auth.sign_in("ada", "correct horse")
     assert cookie is not None
-    assert await auth.identify(request(), cookie) == Identity("ada", "agent", frozenset({"read", "write"}), "session")
+    assert await auth.identify(request(cookie=cookie)) == Identity(
+        "ada", "agent", frozenset({"read", "write"}), "session"
+    )
     await people.add("ada", "battery staple", "agent")
-    assert await auth.identify(request(), cookie) is None
+    assert await auth.identify(request(cookie=cookie)) is None
 
 
 async def test_a_request_with_cookie_and_bearer_is_a_bearer_one(auth: Auth) -> None:
     cookie = auth.sign_in_by_token("the-token")
-    assert (await auth.identify(request(), cookie)) is not None
-    assert await auth.identify(request(Authorization="Bearer wrong"), cookie) is None
+    assert (await auth.identify(request(cookie=cookie))) is not None
+    assert await auth.identify(request(cookie=cookie, Authorization="Bearer wrong")) is None
 
 
 async def test_another_token_in_the_settings_ends_the_sessions_of_the_old_one(auth: Auth, people: People) -> None:
     cookie = auth.sign_in_by_token("the-token")
     later = Auth(people, secret=SECRET, token="another", session_days=14)
-    assert await later.identify(request(), cookie) is None
+    assert await later.identify(request(cookie=cookie)) is None
 
 
 async def test_a_cookie_of_another_secret_or_an_altered_one_is_nobody(auth: Auth, people: People) -> None:
     forged = Auth(people, secret=b"another secret that is long", token="the-token", session_days=14)
-    assert await auth.identify(request(), forged.sign_in_by_token("the-token")) is None
+    assert await auth.identify(request(cookie=forged.sign_in_by_token("the-token"))) is None
     cookie = auth.sign_in_by_token("the-token") or ""
     for altered in (cookie[:-1], cookie.replace("|", "", 1), "x", "2|1:0|", ""):
-        assert await auth.identify(request(), altered) is None
+        assert await auth.identify(request(cookie=altered)) is None
 
 
 async def test_a_session_ends_after_its_days(auth: Auth, people: People) -> None:
     cookie = auth.sign_in_by_token("the-token")
     later = Auth(people, secret=SECRET, token="the-token", session_days=-1)
-    assert await later.identify(request(), cookie) is None
+    assert await later.identify(request(cookie=cookie)) is None
 
 
 def test_a_forwarded_address_is_believed_from_a_named_proxy_only() -> None:
@@ -183,7 +183,9 @@ def test_a_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret"]
 
 
-def test_a_process_that_is_second_takes_the_secret_of_the_first(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_process_that_is_second_takes_the_secret_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = Settings(data=tmp_path)
     make = secret_module._make
 
