@@ -5,7 +5,7 @@ connection's. So the loop touches of a stream that keeps up its `send` and nothi
 counter (docs/decisions/0001-detached-streams.md).
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from server import sse
 from server.connection import Send, Stream
@@ -18,9 +18,11 @@ _SLICE = 64
 class Crowd:
     """Streams that want the same. They are told the same bytes, in one send each."""
 
-    __slots__ = ("_bytes", "_others", "_prompt")
+    __slots__ = ("_bytes", "_fell_behind", "_others", "_prompt")
 
-    def __init__(self) -> None:
+    def __init__(self, fell_behind: Callable[[Stream], None] = lambda stream: None) -> None:
+        """*fell_behind* is told of each stream for which something begins to wait."""
+        self._fell_behind = fell_behind
         self._prompt: dict[Send, Stream] = {}
         #: Those for whom something waits, and those that take no chunks.
         self._others: dict[Stream, None] = {}
@@ -41,6 +43,8 @@ class Crowd:
             self.caught_up(stream)
         else:
             self._others[stream] = None
+            if stream.since:
+                self._fell_behind(stream)
 
     def remove(self, stream: Stream) -> None:
         """It is told no more."""
@@ -52,6 +56,7 @@ class Crowd:
         """Something waits for it."""
         if self._leave_prompt(stream):
             self._others[stream] = None
+        self._fell_behind(stream)
 
     def caught_up(self, stream: Stream) -> None:
         """Nothing waits for it any more."""

@@ -15,6 +15,7 @@ from server import sse
 from server.auth import Credential
 from server.connection import LINGER, Stream
 from server.crowd import Crowd
+from server.deadlines import Life, Stall
 from server.histogram import Histogram
 from server.pace import Pace
 from server.ring import Ring
@@ -58,7 +59,9 @@ class Hub:
         self._empty = asyncio.Event()
         self._grace = GRACE
         self._clock = clock
-        self._crowds: defaultdict[sse.Filter, Crowd] = defaultdict(Crowd)
+        self._crowds: defaultdict[sse.Filter, Crowd] = defaultdict(lambda: Crowd(self._fell_behind))
+        #: Those whose stall is looked for.
+        self._slow: set[Stream] = set()
         #: Those that are being told what they missed.
         self._opening: dict[Stream, None] = {}
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
@@ -86,7 +89,7 @@ class Hub:
         if states:
             stream.write(stream.frame(states))
         end = stream.end_at if stream.rotating else stream.rotate_at
-        self.wheel.add(_Life(self, stream), min(stream.beat_at, end))
+        self.wheel.add(Life(self, stream), min(stream.beat_at, end))
         if self.draining:  # it came over a connection that was open already, and must go on to another process
             self.rotate(stream, self._grace)
 
@@ -101,6 +104,11 @@ class Hub:
         if not stream.closed:
             self._opening[stream] = None
             self._empty.clear()
+
+    def _fell_behind(self, stream: Stream) -> None:
+        if stream not in self._slow:
+            self._slow.add(stream)
+            self.wheel.add(Stall(stream, self.settings.stall, self._slow), self._clock() + self.settings.stall)
 
     def next_beat(self) -> float:
         """Seconds until a stream's next heartbeat: 10 % around the announced ones."""
@@ -242,32 +250,3 @@ class Hub:
         # Who is still being told what it missed goes on from where it stands, and not from the head.
         told = None if stream in self._opening else self.ring.head
         stream.write(stream.frame(again + sse.notice("rotate", cursor=told)))
-
-
-class _Life:
-    """A joined stream's deadlines: beats, rotation, the end after it, and the stall of a slow reader."""
-
-    __slots__ = ("_hub", "_stream")
-
-    def __init__(self, hub: Hub, stream: Stream) -> None:
-        self._hub = hub
-        self._stream = stream
-
-    def act(self, now: float) -> float | None:
-        stream, hub = self._stream, self._hub
-        if stream.since and now - stream.since > hub.settings.stall:
-            stream.abort("slow")
-        if stream.rotating and now >= stream.end_at:
-            stream.finish("drain" if hub.draining else "rotate")
-        if stream.closed:
-            return None
-        if now >= stream.rotate_at and not stream.rotating:
-            hub.rotate(stream)
-        if now >= stream.beat_at:
-            stream.write(hub.heartbeat(now, chunked=stream.chunked))
-            stream.beat_at = now + hub.next_beat()
-        return min(
-            stream.beat_at,
-            stream.end_at if stream.rotating else stream.rotate_at,
-            now + hub.settings.stall if stream.since else float("inf"),
-        )

@@ -41,7 +41,7 @@ def make_settings(redis_url: str, folder: Path, **tables: Any) -> Settings:
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Makes streams without a server."""
+    """Makes streams without a request."""
     with stream_pairs() as opened:
         yield opened
 

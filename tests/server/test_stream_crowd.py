@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,48 +13,36 @@ import pytest
 from server import sse
 from server.connection import Stream
 from server.context import Context
-from server.limits import Slot
 from server.revocation import Revocation
 from tests.server.conftest import make_settings
 from tests.server.test_stream import eventually, publish
+from tests.support.stream_pair import Open
 from workitems.settings import Settings
 
 #: Streams of a crowd.
 MANY = 1_500
 
+
 Join = Callable[..., list[Stream]]
+
+
+@pytest.fixture
+def join(context: Context, opened: Open) -> Join:
+    """Joins streams to the hub, one for each of the filters; nobody reads them."""
+
+    def make(*filters: sse.Filter) -> list[Stream]:
+        streams = [opened(hub=context.hub)[0] for _ in filters]
+        for stream, wanted in zip(streams, filters, strict=True):
+            stream.filter = wanted
+            context.hub.join(stream)
+        return streams
+
+    return make
 
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
     return make_settings(redis_url, tmp_path, stream={"stall": 30})
-
-
-@pytest.fixture
-def join(context: Context) -> Iterator[Join]:
-    """Joins streams to the hub, one for each of the filters; nobody reads them."""
-    made: list[tuple[Stream, socket.socket]] = []
-
-    def make(*filters: sse.Filter) -> list[Stream]:
-        streams = []
-        for wanted in filters:
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
-            slot = context.limits.take("ann", "127.0.0.1")
-            while not isinstance(slot, Slot):
-                slot = context.limits.take("ann", "127.0.0.1")
-            stream = Stream(ours, id="a", chunked=True, buffer=1 << 20, slot=slot, ended=context.hub.ended)
-            stream.filter = wanted
-            context.hub.start(stream)
-            context.hub.join(stream)
-            made.append((stream, theirs))
-            streams.append(stream)
-        return streams
-
-    yield make
-    for stream, reader in made:
-        stream.abort("test")
-        reader.close()
 
 
 async def turns_during(work: Awaitable[Any]) -> int:

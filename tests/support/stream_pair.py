@@ -1,4 +1,4 @@
-"""Streams without a server: each writes to one end of a socket pair whose other end is the reader's."""
+"""Streams without a request: each writes to one end of a socket pair whose other end is the reader's."""
 
 import asyncio
 import socket
@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from server.connection import Stream
+from server.hub import Hub
 from server.limits import Limits, Slot
 from workitems.settings import StreamSettings
 
-#: Makes a stream, the socket of its reader, and the list of the reasons that `ended` was told.
+#: Makes a stream, the socket of its reader, and the list of the reasons for which it ended; in a *hub* it may `join`.
 Open = Callable[..., tuple[Stream, socket.socket, list[str]]]
 
 
@@ -18,14 +19,23 @@ def stream_pairs() -> Iterator[Open]:
     """What it opens is closed in the end."""
     readers: list[tuple[Stream, socket.socket]] = []
 
-    def make(*, chunked: bool = True, buffer: int = 1 << 20) -> tuple[Stream, socket.socket, list[str]]:
+    def make(
+        *, chunked: bool = True, buffer: int = 1 << 20, hub: Hub | None = None
+    ) -> tuple[Stream, socket.socket, list[str]]:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
         slot, reasons = Limits(StreamSettings()).take("ann", "127.0.0.1"), list[str]()
         assert isinstance(slot, Slot)
-        end = lambda _, reason: reasons.append(reason)  # noqa: E731
-        stream = Stream(ours, id="a", chunked=chunked, buffer=buffer, slot=slot, ended=end)
+
+        def ended(stream: Stream, reason: str) -> None:
+            reasons.append(reason)
+            if hub is not None:
+                hub.ended(stream, reason)
+
+        stream = Stream(ours, id="a", chunked=chunked, buffer=buffer, slot=slot, ended=ended)
+        if hub is not None:
+            hub.start(stream)
         readers.append((stream, theirs))
         return stream, theirs, reasons
 
