@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import sys
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import NamedTuple
 
 from tornado.httputil import HTTPServerRequest
@@ -83,6 +84,12 @@ class Auth:
         """The value of a session's cookie, or None when it is not the token."""
         return self._signed(f"token:{DEMO_USER}:{self._token_stamp()}") if self._is_token(token) else None
 
+    async def sign_out(self, request: HTTPServerRequest) -> None:
+        """End the session of *request*, wherever else its cookie is kept. Raises StoreUnavailableError."""
+        presented = credential(request)
+        if presented and presented.kind == "cookie" and await self.recognise(presented):
+            await self.people.end_session(presented.value, self.session_days * 86_400)
+
     async def _by_bearer(self, presented: str) -> Identity | None:
         if self._is_token(presented):
             return Identity(DEMO_USER, "admin", ROLES["admin"], "token")
@@ -91,7 +98,12 @@ class Auth:
 
     async def _by_cookie(self, cookie: str) -> Identity | None:
         value = decode_signed_value(self._secret, COOKIE, cookie, max_age_days=self.session_days, min_version=2)
-        kind, name, stamp = ((value or b"").decode("latin-1") + "::").split(":")[:3]
+        found = await self._named((value or b"").decode("latin-1"))
+        return found if found and not await self.people.has_ended(cookie) else None
+
+    async def _named(self, value: str) -> Identity | None:
+        """Whom a session's signed *value* names: `user:<name>:<stamp>:…` or `token:<name>:<stamp>:…`."""
+        kind, name, stamp = (value + "::").split(":")[:3]
         if kind == "token" and self._token and hmac.compare_digest(stamp, self._token_stamp()):
             return Identity(DEMO_USER, "admin", ROLES["admin"], "session")
         user = await self.people.user(name) if kind == "user" else None
@@ -109,7 +121,8 @@ class Auth:
         return hmac.new(self._secret, b"token:" + (self._token or b""), hashlib.sha256).hexdigest()[:16]
 
     def _signed(self, value: str) -> str:
-        return create_signed_value(self._secret, COOKIE, value).decode()
+        # Two sessions that begin in one second are two: signing out of one leaves the other.
+        return create_signed_value(self._secret, COOKIE, f"{value}:{token_hex(4)}").decode()
 
 
 def credential(request: HTTPServerRequest) -> Credential | None:

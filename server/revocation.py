@@ -1,6 +1,6 @@
 """Ends the streams of those who may no longer read: a stream is let in once and then lives for minutes.
 
-A removed user or key is forgotten within `workitems.people.FRESH` seconds by every process; with a look every LOOK
+A removed user or key is forgotten within `workitems.remembered.FRESH` seconds by every process; with a look every LOOK
 seconds none of their streams is open after 30 s. A session that has come to its age ends the same way.
 """
 

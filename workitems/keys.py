@@ -34,6 +34,7 @@ Scripts get the feed's key and derive the others from its prefix: this table is 
 | repaired | run id of the Redis for which the mail store was last compared with the items |
 | posted:<digest> | fingerprint of the mail that a service's one-time token came with; expires |
 | users, apikeys | hashes: name → JSON; digest of a key → JSON |
+| signedout:<digest> | there for a session that was ended before its age; expires with it |
 | servers | hash: process → JSON of its counters and when it wrote them |
 | workers | hash: worker → JSON of what it does and when it wrote that |
 | alarm:<what> | there while something is wrong of which one process has told for all |
@@ -117,3 +118,7 @@ def alarm(what: str) -> str:
 
 def posted(digest: str) -> str:
     return f"{PREFIX}posted:{digest}"
+
+
+def signed_out(digest: str) -> str:
+    return f"{PREFIX}signedout:{digest}"

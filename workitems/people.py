@@ -1,7 +1,7 @@
 """Who may do what: users with passwords, and keys for programs, in Redis.
 
-A check of a session reads from a cache of at most FRESH seconds. While Redis is away the last answer stands: whatever
-would revoke it lies in the Redis that cannot be read.
+A check of a session reads from a cache of at most FRESH seconds (workitems/remembered.py). While Redis is away the last
+answer stands: whatever would revoke it lies in the Redis that cannot be read.
 """
 
 import asyncio
@@ -10,12 +10,11 @@ import json
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -24,6 +23,7 @@ from workitems import keys
 from workitems.errors import InvalidChangeError, StoreUnavailableError
 from workitems.event import dumps
 from workitems.redis import Client, available
+from workitems.remembered import Remembered
 
 SCHEMA = 1
 
@@ -36,15 +36,6 @@ ROLES = {
 
 #: What a key may be given.
 SCOPES = ("read", "write", "intake", "test")
-
-#: Seconds that an answer is used without asking Redis again.
-FRESH = 15.0
-
-#: Seconds that an answer may stand while Redis is away.
-STALE = 3600.0
-
-#: Answers that a process remembers, those about unknown names among them.
-REMEMBERED = 10_000
 
 #: Characters of a password: enough for a sentence, too few to keep argon2 busy with.
 LONGEST_PASSWORD = 512
@@ -88,8 +79,9 @@ class People:
         self._threads = ThreadPoolExecutor(CHECKS, thread_name_prefix="password")
         self._checks = 0
         self._nobody: str | None = None
-        self._users: _Remembered[User] = _Remembered(clock)
-        self._keys: _Remembered[ApiKey] = _Remembered(clock)
+        self._users: Remembered[User] = Remembered(clock)
+        self._keys: Remembered[ApiKey] = Remembered(clock)
+        self._ended: Remembered[bool] = Remembered(clock)
 
     def close(self) -> None:
         """Wait for the passwords that are being checked."""
@@ -131,6 +123,18 @@ class People:
             self._nobody = await self._off_loop(self._hasher.hash, secrets.token_hex(16))
         right = await self._off_loop(self._is_right, user.password if user else self._nobody, password)
         return user if right else None
+
+    async def end_session(self, session: str, seconds: float) -> None:
+        """A session that a person ended is no good any more, within FRESH seconds; it is known for *seconds*."""
+        digest = _digest(session)
+        with available():
+            await self._redis.set(keys.signed_out(digest), b"", px=max(1, int(1000 * seconds)))
+        self._ended.forget(digest)
+
+    async def has_ended(self, session: str) -> bool:
+        """Whether somebody signed out of it, as known at most FRESH seconds ago. Raises StoreUnavailableError."""
+        digest = _digest(session)
+        return bool(await self._ended.get(digest, lambda: self._is_ended(digest)))
 
     async def add_key(self, name: str, scopes: Iterable[str]) -> str:
         """Make a key and answer it; only its digest is kept. Raises InvalidChangeError."""
@@ -174,6 +178,10 @@ class People:
             raw = await self._redis.hget(keys.USERS, name)
         return _user(name, raw) if raw else None
 
+    async def _is_ended(self, digest: str) -> bool:
+        with available():
+            return bool(await self._redis.exists(keys.signed_out(digest)))
+
     async def _find_key(self, digest: str) -> ApiKey | None:
         with available():
             raw = await self._redis.hget(keys.API_KEYS, digest)
@@ -193,34 +201,6 @@ class People:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         finally:
             self._checks -= 1
-
-
-class _Remembered(Generic[T]):
-    """Answers of Redis by name, each with the time at which it was given; the least used ones go first."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[float, T | None]] = OrderedDict()
-
-    def forget(self, name: str) -> None:
-        self._known.pop(name, None)
-
-    async def get(self, name: str, ask: Callable[[], Any]) -> T | None:
-        now = self._clock()
-        asked, known = self._known.get(name, (-STALE, None))
-        if now - asked < FRESH:
-            return known
-        try:
-            found: T | None = await ask()
-        except StoreUnavailableError:
-            if now - asked < STALE:
-                return known
-            raise
-        self._known[name] = (now, found)
-        self._known.move_to_end(name)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return found
 
 
 _NAME_RULE = "a name of 1 to 64 of A-Z, a-z, 0-9, '.', '_', '@' and '-' is accepted"

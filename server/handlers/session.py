@@ -7,6 +7,7 @@ from server.address import client_address
 from server.auth import COOKIE
 from server.handlers.base import Handler
 from server.handlers.document import DocumentHandler
+from workitems.errors import StoreUnavailableError
 from workitems.log import get_logger
 
 log = get_logger("server")
@@ -86,13 +87,17 @@ class LoginHandler(DocumentHandler):
 
 
 class LogoutHandler(Handler):
-    """`POST /logout`: this browser forgets the session."""
+    """`POST /logout`: this browser forgets the session, and no server takes it any more."""
 
     scope = None
 
     async def post(self) -> None:
         self.check_xsrf_cookie()
         self.clear_cookie(COOKIE, httponly=True)
+        try:
+            await self.context.auth.sign_out(self.request)
+        except StoreUnavailableError as error:  # this browser is signed out all the same
+            log.warning("a session could not be ended for good", reason=str(error))
         self.redirect("/login", status=303)
 
 

@@ -10,7 +10,7 @@ from server.context import Context
 from server.revocation import Revocation
 from tests.server.conftest import TOKEN
 from tests.support.sse_client import EventStream
-from workitems import people
+from workitems import remembered
 from workitems.people import People
 from workitems.redis import connect
 
@@ -32,7 +32,7 @@ def open_users(context: Context) -> list[str]:
 
 
 def test_a_look_and_what_is_remembered_of_people_take_less_than_30_seconds() -> None:
-    assert revocation.LOOK + people.FRESH < 30
+    assert revocation.LOOK + remembered.FRESH < 30
 
 
 async def test_a_removed_user_s_streams_end_whole_and_nobody_else_s(
@@ -65,6 +65,20 @@ async def test_another_password_ends_the_streams_of_older_sessions(
         await session(context, "ann")
         await look.step()
         assert open_users(context) == []
+
+
+async def test_a_session_that_was_signed_out_has_no_stream_any_more(
+    context: Context, open_stream: Open, look: Revocation
+) -> None:
+    ann, elsewhere = await session(context, "ann"), {"Cookie": ""}
+    elsewhere["Cookie"] = f"{COOKIE}={await context.auth.sign_in('ann', 'correct horse')}"
+    async with open_stream(token="", headers=ann) as stream, open_stream(token="", headers=elsewhere):
+        await stream.next("connected")
+        await context.auth.people.end_session(ann["Cookie"].partition("=")[2], 60)
+        await look.step()
+        assert open_users(context) == ["ann"]
+        with pytest.raises(EOFError):
+            await stream.next()
 
 
 async def test_a_removed_key_s_stream_ends_and_one_of_the_settings_token_stays(

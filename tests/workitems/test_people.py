@@ -9,8 +9,9 @@ from argon2 import PasswordHasher
 from tests.support.redis_server import RedisServer
 from workitems import keys
 from workitems.errors import InvalidChangeError, StoreUnavailableError
-from workitems.people import FRESH, STALE, People
+from workitems.people import People
 from workitems.redis import Client, connect
+from workitems.remembered import FRESH, STALE
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 

@@ -122,6 +122,26 @@ async def test_signing_out_needs_the_xsrf_token_and_forgets_the_session(call: Ca
     assert cookies(response)["tubepost_session"] in ("", '""')
 
 
+async def test_a_session_that_was_signed_out_is_good_nowhere_and_another_of_the_same_second_stays(
+    call: Call, context: Context
+) -> None:
+    sessions = [context.auth.sign_in_by_token(TOKEN) or "" for _ in range(2)]
+    jars = [cookie_header(tubepost_session=session) for session in sessions]
+    told = await call("GET", "/api/session", token=None, headers=jars[0])
+    jar = cookie_header(tubepost_session=sessions[0], **cookies(told))
+    assert (await call("POST", "/logout", token=None, headers=jar | {"X-XSRFToken": body(told)["xsrf"]})).code == 303
+    assert error(await call("GET", "/api/session", token=None, headers=jars[0])) == (401, "unauthorized", None)
+    assert (await call("GET", "/api/session", token=None, headers=jars[1])).code == 200
+
+
+async def test_a_session_that_is_none_leaves_no_trace_when_it_is_signed_out(call: Call, context: Context) -> None:
+    told = await call("GET", "/login", token=None)
+    jar = cookie_header(tubepost_session="2|1:0|forged", **cookies(told))
+    xsrf = jar | {"X-XSRFToken": cookies(told)["_xsrf"]}
+    assert (await call("POST", "/logout", token=None, headers=xsrf)).code == 303
+    assert not await context.redis.keys("*signedout*")
+
+
 async def test_a_stranger_has_no_session_and_a_key_of_any_scope_has(call: Call, context: Context) -> None:
     assert error(await call("GET", "/api/session", token=None)) == (401, "unauthorized", None)
     key = await context.auth.people.add_key("scanner", ["intake"])
