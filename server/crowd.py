@@ -26,7 +26,8 @@ class Crowd:
         self._prompt: dict[Send, Stream] = {}
         #: Those for whom something waits, and those that take no chunks.
         self._others: dict[Stream, None] = {}
-        #: What each prompt stream has been sent; `Stream.sent` is made up for it when one leaves them.
+        #: What each prompt stream has been sent; `Stream.sent` is made up for it when one leaves them. A frame that is
+        #: going out just when one leaves or comes may count twice or not at all.
         self._bytes = 0
 
     def __iter__(self) -> Iterator[Stream]:
@@ -39,12 +40,10 @@ class Crowd:
     def add(self, stream: Stream) -> None:
         """From now on *stream* is told what the crowd is told."""
         stream.crowd = self
-        if stream.is_prompt:
-            self.caught_up(stream)
-        else:
-            self._others[stream] = None
-            if stream.since:
-                self._fell_behind(stream)
+        self._others[stream] = None
+        self.caught_up(stream)
+        if stream.since:
+            self._fell_behind(stream)
 
     def remove(self, stream: Stream) -> None:
         """It is told no more."""
@@ -59,10 +58,11 @@ class Crowd:
         self._fell_behind(stream)
 
     def caught_up(self, stream: Stream) -> None:
-        """Nothing waits for it any more."""
-        self._others.pop(stream, None)
-        self._prompt[stream.send] = stream
-        stream.sent -= self._bytes
+        """Nothing waits for it any more; one that takes no chunks is written to by itself all the same."""
+        if stream.is_prompt:
+            self._others.pop(stream, None)
+            self._prompt[stream.send] = stream
+            stream.sent -= self._bytes
 
     def _leave_prompt(self, stream: Stream) -> bool:
         if self._prompt.pop(stream.send, None) is None:

@@ -61,6 +61,22 @@ async def test_who_falls_behind_gets_all_in_order_and_then_keeps_up_again(opened
     assert await reading == whole + last
 
 
+async def test_who_takes_no_chunks_gets_none_either_when_it_fell_behind_and_caught_up(opened: Open) -> None:
+    old, reader, _ = opened(chunked=False)
+    crowd = gathered(old)
+    loop, got = asyncio.get_running_loop(), bytearray()
+    await told(crowd, LARGE, b"second")
+    assert old.queued > 0
+    async with asyncio.timeout(10):
+        while old.queued or len(got) < len(LARGE) + 6:
+            got += await loop.sock_recv(reader, 1 << 16)
+    await told(crowd, b"third")
+    crowd.remove(old)
+    old.finish("rotate")
+    assert bytes(got) + await everything(reader) == LARGE + b"secondthird"
+    assert old.sent == len(LARGE) + 11
+
+
 async def test_the_bytes_of_each_are_counted_whenever_it_came_fell_behind_or_went(opened: Open) -> None:
     (early, _, _), (late, _, _), (slow, reader, _), (bare, _, _) = opened(), opened(), opened(), opened(chunked=False)
     early.write(b"head")
