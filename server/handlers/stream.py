@@ -59,7 +59,7 @@ class StreamHandler(Handler):
         try:
             await self.context.resume.open(stream, wanted)
         except BaseException:
-            stream.abort("error")
+            stream.finish("error")  # its head may not be out yet, and without one a proxy answers 502
             raise
 
     def _filter(self) -> sse.Filter:

@@ -264,7 +264,24 @@ async def test_heads_and_wrong_accepts_get_no_endless_answer(open_stream: Open, 
     assert wrong.code == 406
 
 
+async def test_a_fault_while_a_stream_opens_is_still_an_answer_and_no_place_is_lost(
+    context: Context, open_stream: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy makes 502 of no answer, and a plain EventSource never comes back from that."""
+
+    async def fails(_: Cursor) -> int:
+        raise RuntimeError("for this test")
+
+    monkeypatch.setattr(context.resume, "_look", fails)
+    async with open_stream(headers={"Last-Event-ID": "1-1"}) as stream:
+        with pytest.raises(EOFError):
+            await stream.next()
+    assert (stream.status, stream.messages) == (200, [])
+    assert (context.limits.open, context.hub.open) == (0, [])
+
+
 async def test_a_stream_that_opens_leaves_nothing_of_its_request_to_the_garbage_collector(open_stream: Open) -> None:
+    gc.collect()  # what other tests left
     gc.disable()
     try:
         async with open_stream() as stream:
