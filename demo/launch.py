@@ -43,8 +43,8 @@ def run(project: Path, played: Path | None = None, environ: Mapping[str, str] = 
         script.read(played)  # its mistakes are told before anything starts
     folder = project / "var" / "demo"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    port = _port(environ.get("PORT", "8888"))
     _not_running(project)
+    port = _port(environ.get("PORT", "8888"))
     token = environ.get("TUBEPOST_TOKEN") or secrets.token_urlsafe(18)
     _write(folder / "tubepost.toml", _settings(folder, free_port(), secrets.token_urlsafe(12), played))
     environment = {**environ, "TUBEPOST_TOKEN": token, "TUBEPOST_CONFIG": str(folder / "tubepost.toml")}

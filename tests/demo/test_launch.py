@@ -119,7 +119,7 @@ def test_the_demo_shows_letters_ends_without_a_trace_and_keeps_what_came(
     before = {str(item["id"]) for item in items(port)}
 
     written = (project / "var/demo/tubepost.toml").read_bytes()
-    second = start(sys.executable, "run.py", "demo", PORT=str(free_port()))
+    second = start(sys.executable, "run.py", "demo", PORT=str(port))
     assert "already runs from" in second.communicate(timeout=PATIENCE)[0]
     assert second.returncode == 2
     assert (project / "var/demo/tubepost.toml").read_bytes() == written
