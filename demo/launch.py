@@ -5,6 +5,7 @@ processes, and the two demo programs. All that it keeps lies below `var/demo`.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import secrets
@@ -112,6 +113,7 @@ autostart = true
 
 def _supervise(project: Path, folder: Path, environment: Mapping[str, str], address: str, welcome: str) -> int:
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--silent", "-c", "supervisord.conf"]
+    _tell_together()
     supervisord = subprocess.Popen(
         command,
         cwd=folder,
@@ -131,6 +133,11 @@ def _supervise(project: Path, folder: Path, environment: Mapping[str, str], addr
     status = supervisord.wait()
     print("Tubepost has ended.", flush=True)
     return status
+
+
+def _tell_together() -> None:
+    """Where a file takes what is said, the server that plays a script has opened it anew: each writes at its end."""
+    fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_APPEND)
 
 
 def _answers(supervisord: "subprocess.Popen[bytes]", address: str) -> bool:
