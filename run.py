@@ -11,8 +11,22 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from workitems.configuration import load
-from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailableError, TubepostError
+
+def _not_installed(error: ModuleNotFoundError) -> int:
+    package = str(error.name).partition(".")[0]
+    print(
+        f"Tubepost: {package} is not installed for this Python. Start it as `.venv/bin/python run.py …`; "
+        "`make .venv/installed` installs what it needs.",
+        file=sys.stderr,
+    )
+    return 2
+
+
+try:
+    from workitems.configuration import load
+    from workitems.errors import InvalidChangeError, SettingsError, StoreUnavailableError, TubepostError
+except ModuleNotFoundError as error:
+    sys.exit(_not_installed(error))
 
 PROJECT = Path(__file__).resolve().parent
 
@@ -200,6 +214,8 @@ def main() -> int:
         print(f"Tubepost: {error}\n{load().redis_advice}", file=sys.stderr)
     except TubepostError as error:
         print(f"Tubepost: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        return _not_installed(error)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return 2
