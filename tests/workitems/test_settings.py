@@ -293,5 +293,11 @@ def test_nobody_else_can_put_a_redis_of_theirs_where_ours_is_looked_for(temporar
         _ = deep.redis_url
 
 
+def test_who_finds_no_redis_is_told_where_the_embedded_one_and_that_of_the_demo_are() -> None:
+    assert "supervisord -c supervisord.conf; that of `make run` is asked with TUBEPOST_CONFIG=" in read("").redis_advice
+    assert read("[demo]\nenabled = true").redis_advice == "The demo's Redis runs as long as it does: make run"
+    assert "redis.url" in read("[redis]\nurl = 'redis://127.0.0.1:1'").redis_advice
+
+
 def test_names_outside_the_settings_are_let_be() -> None:
     assert read("", FAILPOINT="put", PROCESS="server-1") == Settings()

@@ -71,7 +71,12 @@ class Settings(Section):
         """What a person can do about a Redis that does not answer."""
         if self.redis.url:
             return "Check that it is up, and redis.url."
-        return "The embedded Redis starts with the other programs: .venv/bin/supervisord -c supervisord.conf"
+        if self.demo.enabled:
+            return "The demo's Redis runs as long as it does: make run"
+        return (
+            "The embedded Redis starts with the other programs: .venv/bin/supervisord -c supervisord.conf; "
+            "that of `make run` is asked with TUBEPOST_CONFIG=var/demo/tubepost.toml"
+        )
 
     @property
     def redis_socket(self) -> Path:
