@@ -50,7 +50,7 @@ class Resume:
             await self._reset(stream, str(behind))
             return
         self._greet(stream, cursor, resumed=True, replay=behind)
-        await self._replay(stream, cursor)
+        await self._replay(stream, cursor, behind)
 
     async def _look(self, cursor: Cursor) -> int | str:
         """How many events follow *cursor*, or why it cannot be gone on from."""
@@ -67,8 +67,11 @@ class Resume:
         behind = len(await feed.between(self._redis, cursor, count=most + 1))
         return behind if behind <= most else "too_far"
 
-    async def _replay(self, stream: Stream, cursor: Cursor) -> None:
-        """Write what follows *cursor* page by page; the last page and joining are one step without an await."""
+    async def _replay(self, stream: Stream, cursor: Cursor, behind: int) -> None:
+        """Write what follows *cursor* page by page; the last page and joining are one step without an await.
+
+        Where not all of the *behind* events may have been told, a heartbeat says that they are over.
+        """
         self._hub.counts["resumed"] += 1
         clock = asyncio.get_running_loop().time
         waited = clock()
@@ -76,7 +79,9 @@ class Resume:
             async with self._hub.turn:
                 rest = self._hub.ring.after(cursor, _PAGE + 1)
                 if rest is not None and len(page := _page(rest)) == len(rest):
-                    self._write(stream, page)
+                    behind -= self._write(stream, page)
+                    if behind > 0:
+                        stream.write(self._hub.heartbeat(clock(), chunked=stream.chunked))
                     self._hub.join(stream)
                     return
             if rest is None:
@@ -85,7 +90,7 @@ class Resume:
                 if not _follow(cursor, page):  # trimmed, or lost with Redis, since we looked
                     await self._reset(stream, "trimmed", greeted=True)
                     return
-                self._write(stream, page)
+                behind -= self._write(stream, page)
                 cursor, waited = page[-1].cursor, clock()
                 await asyncio.sleep(0)  # a page from memory waits for nobody, and others have come back, too
             elif clock() > waited + _LAG:
@@ -110,11 +115,13 @@ class Resume:
         except StoreUnavailableError:
             return []
 
-    def _write(self, stream: Stream, events: list[Event]) -> None:
+    def _write(self, stream: Stream, events: list[Event]) -> int:
+        """Write what its filter wants; says how many are certain to have been told."""
         payload = stream.filter.frames(events)
         self._hub.counts["replayed"] += len(events)
         if payload:
             stream.write(stream.frame(payload))
+        return sum(1 for event in events if event.data) if stream.filter == sse.EVERYTHING else 0
 
     async def _reset(self, stream: Stream, reason: str, *, greeted: bool = False) -> None:
         async with self._hub.turn:

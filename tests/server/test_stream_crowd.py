@@ -167,7 +167,7 @@ async def test_a_replay_from_memory_lets_others_in_between(context: Context, joi
     await eventually(lambda: context.hub.ring.head.n == 300)
     (stream,) = join(sse.EVERYTHING)
     first = replace(context.hub.ring.head, n=1)
-    assert await turns_during(context.resume._replay(stream, first)) >= 4, "a page has 64 events"
+    assert await turns_during(context.resume._replay(stream, first, 0)) >= 4, "a page has 64 events"
     assert stream.queued == 0, "nothing had to wait for the reader"
 
 

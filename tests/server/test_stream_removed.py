@@ -74,3 +74,27 @@ async def test_a_process_that_reads_late_goes_over_what_was_erased(context: Cont
     assert [message.json["event"] for message in found if message.json["event"] == "reset"] == []
     told = [json.loads(event.data) for event in context.hub.ring.after(START) or [] if event.data]
     assert [each["event"] for each in told] == ["workitem_removed", "workitem_removed", "new_workitem"]
+
+
+async def test_who_missed_what_is_not_for_it_is_told_when_it_has_all(context: Context, open_stream: Open) -> None:
+    """`replay` counts all that was missed: without a word after it, a client would wait for what never comes."""
+    items = await publish(context, 1, 2)
+    first, *_ = await feed.between(context.redis, START)
+    await publish(context, 3, mailbox="other")
+    await remove(context, items[1])
+    await eventually(lambda: context.hub.ring.head.n == 4)
+    for query, told in (
+        ("", ["new_workitem", "workitem_removed"]),
+        ("?mailbox=work", ["workitem_removed"]),
+        ("?mailbox=elsewhere", []),
+    ):
+        async with open_stream(path=f"/sse/workitems{query}", headers={"Last-Event-ID": str(first.cursor)}) as stream:
+            assert (await stream.next("connected")).json["replay"] == 3
+            for event in told:
+                assert (await stream.next()).json["event"] == event
+            end = await stream.next()
+            assert end.json["event"] == "heartbeat"
+            assert end.id == end.json["head"] == str(context.hub.ring.head)
+    async with open_stream(headers={"Last-Event-ID": end.id}) as stream:  # nothing was missed: nothing is to be said
+        await publish(context, 5)
+        assert [(await stream.next()).json["event"] for _ in range(2)] == ["connected", "new_workitem"]
