@@ -20,7 +20,7 @@ from server.histogram import Histogram
 from server.pace import Pace
 from server.ring import Ring
 from server.wheel import Wheel
-from workitems.event import Cursor, Event, removed, without
+from workitems.event import START, Cursor, Event, removed, without
 from workitems.log import get_logger
 from workitems.settings import StreamSettings
 
@@ -66,8 +66,8 @@ class Hub:
         self._opening: dict[Stream, None] = {}
         #: (event, mailbox, what of it) → the newest message, for streams that join later.
         self._states: dict[tuple[str, str, str], bytes] = {}
-        #: When the last heartbeat was made, and how it goes out: bare, and as a chunk.
-        self._beat: tuple[float, bytes, bytes] = (-1.0, b"", b"")
+        #: When the last heartbeat was made, with which head, and how it goes out: bare, and as a chunk.
+        self._beat: tuple[tuple[float, Cursor], bytes, bytes] = ((-1.0, START), b"", b"")
 
     @property
     def streams(self) -> list[Stream]:
@@ -183,11 +183,11 @@ class Hub:
     def heartbeat(self, now: float, *, chunked: bool) -> bytes:
         """The same frame for every stream whose turn comes in one tick."""
         made, bare, chunk = self._beat
-        if made != now:
-            head = self.ring.head
+        head = self.ring.head
+        if made != (now, head):  # the loop's clock stands still within a turn, in which events may have come
             bare = sse.notice("heartbeat", cursor=head, timestamp=round(time(), 3), head=str(head))
             chunk = sse.chunk(bare)
-            self._beat = (now, bare, chunk)
+            self._beat = ((now, head), bare, chunk)
         return chunk if chunked else bare
 
     async def revoke(self, credentials: Collection[Credential]) -> None:

@@ -98,3 +98,13 @@ async def test_who_missed_what_is_not_for_it_is_told_when_it_has_all(context: Co
     async with open_stream(headers={"Last-Event-ID": end.id}) as stream:  # nothing was missed: nothing is to be said
         await publish(context, 5)
         assert [(await stream.next()).json["event"] for _ in range(2)] == ["connected", "new_workitem"]
+
+
+async def test_a_heartbeat_never_goes_back_behind_what_came_in_the_same_turn_of_the_loop(context: Context) -> None:
+    """uvloop's clock stands still within a turn; an older `id` would have a client told twice."""
+    before = context.hub.heartbeat(1.0, chunked=False)
+    await publish(context, 1)
+    await eventually(lambda: context.hub.ring.head.n == 1)
+    after = context.hub.heartbeat(1.0, chunked=False)
+    assert b"id: %b\n" % str(context.hub.ring.head).encode() in after
+    assert before != after
