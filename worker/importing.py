@@ -37,6 +37,7 @@ async def import_mail(
     """
     line, stop, access = line or Line(), asyncio.Event(), Access()
     folders = _folders(settings, name, folder)
+    settings.check_files(name)
     async with AsyncExitStack() as parts:
         redis = connect(settings.redis_url, timeout=settings.redis.timeout)
         parts.push_async_callback(redis.aclose)

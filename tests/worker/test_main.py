@@ -118,6 +118,9 @@ user = "desk"
 """
     missing = other.format("other", 'password_file = "/nowhere/password"')
     missing += other.format("third", 'password = "a"\nca_file = "/nowhere/ca.pem"')
+    alone = _run(office, "import", "other", settings=missing)
+    assert (alone.returncode, len(alone.stderr.splitlines())) == (2, 2)
+    assert "mailboxes.other.password_file: /nowhere/password cannot be read" in alone.stderr
     told = _run(office, "worker", settings=missing)
     assert told.returncode == 2
     assert told.stderr.splitlines()[1:] == [

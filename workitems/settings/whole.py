@@ -87,12 +87,12 @@ class Settings(Section):
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         return _ours(Path(tempfile.gettempdir()) / f"tubepost-{os.getuid()}-{name}") / "redis.sock"
 
-    def check_files(self) -> None:
-        """SettingsError with a line for each named file of a mailbox that is missing or cannot be used."""
+    def check_files(self, *only: str) -> None:
+        """SettingsError with a line for each file that is missing or cannot be used, of all mailboxes or of some."""
         wrong = []
-        for name, mailbox in self.mailboxes.items():
+        for name in only or self.mailboxes:
             try:
-                mailbox.check_files()
+                self.mailboxes[name].check_files()
             except SettingsError as error:
                 wrong.append(f"mailboxes.{name}.{error}")
         if wrong:
