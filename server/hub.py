@@ -19,6 +19,7 @@ from server.deadlines import Life, Stall
 from server.histogram import Histogram
 from server.pace import Pace
 from server.ring import Ring
+from server.turn import Turn
 from server.wheel import Wheel
 from workitems.event import START, Cursor, Event, removed, without
 from workitems.log import get_logger
@@ -47,7 +48,7 @@ class Hub:
         self.ring = Ring(settings.replay, _RING_BYTES)
         self.wheel = Wheel(min(0.25, settings.heartbeat / 8), clock=clock)
         #: Held while events go out; joining, beats and rotation wait for it.
-        self.turn = asyncio.Lock()
+        self.turn = Turn()
         self.counts: Counter[str] = Counter()
         #: From the publishing of an event until it was written to the last stream.
         self.lag = Histogram()

@@ -35,11 +35,11 @@ class Resume:
     async def open(self, stream: Stream, wanted: str | None) -> None:
         """Send the first messages and everything after the cursor *wanted* (None: from now), then join the hub."""
         self._hub.start(stream)
-        async with self._hub.turn:
-            if wanted is None:
-                self._greet(stream, self._hub.ring.head, resumed=False, replay=0)
-                self._hub.join(stream)
-                return
+        await self._hub.turn.free()
+        if wanted is None:
+            self._greet(stream, self._hub.ring.head, resumed=False, replay=0)
+            self._hub.join(stream)
+            return
         cursor = Cursor.parse(wanted)
         try:
             behind = "unknown" if cursor is None else await self._look(cursor)
@@ -76,14 +76,14 @@ class Resume:
         clock = asyncio.get_running_loop().time
         waited = clock()
         while not self._is_over(stream, clock()):
-            async with self._hub.turn:
-                rest = self._hub.ring.after(cursor, _PAGE + 1)
-                if rest is not None and len(page := _page(rest)) == len(rest):
-                    behind -= self._write(stream, page)
-                    if behind > 0:
-                        stream.write(self._hub.heartbeat(clock(), chunked=stream.chunked))
-                    self._hub.join(stream)
-                    return
+            await self._hub.turn.free()
+            rest = self._hub.ring.after(cursor, _PAGE + 1)
+            if rest is not None and len(page := _page(rest)) == len(rest):
+                behind -= self._write(stream, page)
+                if behind > 0:
+                    stream.write(self._hub.heartbeat(clock(), chunked=stream.chunked))
+                self._hub.join(stream)
+                return
             if rest is None:
                 page = _page(await self._from_redis(cursor))
             if page:
@@ -124,14 +124,14 @@ class Resume:
         return sum(1 for event in events if event.data) if stream.filter == sse.EVERYTHING else 0
 
     async def _reset(self, stream: Stream, reason: str, *, greeted: bool = False) -> None:
-        async with self._hub.turn:
-            head = self._hub.ring.head
-            self._hub.counts[f"reset_{reason}"] += 1
-            if not greeted:
-                # Without an id: who is cut off before `reset` comes must ask with its own cursor again.
-                self._greet(stream, None, resumed=False, replay=0)
-            stream.write(stream.frame(sse.notice("reset", cursor=head, reason=reason, head=str(head))))
-            self._hub.join(stream)
+        await self._hub.turn.free()
+        head = self._hub.ring.head
+        self._hub.counts[f"reset_{reason}"] += 1
+        if not greeted:
+            # Without an id: who is cut off before `reset` comes must ask with its own cursor again.
+            self._greet(stream, None, resumed=False, replay=0)
+        stream.write(stream.frame(sse.notice("reset", cursor=head, reason=reason, head=str(head))))
+        self._hub.join(stream)
 
     def _greet(self, stream: Stream, start: Cursor | None, *, resumed: bool, replay: int) -> None:
         settings = self._hub.settings
