@@ -278,7 +278,8 @@ class Stream:
 def take(stream: IOStream) -> socket.socket | None:
     """The socket of a connection that was detached from Tornado, which forgets it.
 
-    None, and the connection is closed, when the client has left or has sent more than its request.
+    None, and the connection is closed, when the client has left or has sent more than its request, as far as Tornado
+    has read; what still lies in the socket is heard by the stream, and ends it.
     """
     if stream.closed():
         return None

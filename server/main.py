@@ -49,8 +49,8 @@ BACKLOG = 4096
 #: Seconds that a process waits for the feed before it lets clients in all the same, to be told what is wrong.
 _PATIENCE = 5.0
 
-#: Objects that are made before the garbage collector looks through the youngest. A stream that opens makes hundreds and
-#: leaves none in a cycle; with Python's 700 each few opens had all that is young looked through.
+#: Objects that stay before the garbage collector looks through the youngest. An open stream has about ten, and none is
+#: left in a cycle: with Python's 700 all that is young was looked through at every few dozen opens, for nothing.
 _YOUNG = 10_000
 
 #: Bytes of request headers and of what is read ahead of a handler.
