@@ -52,3 +52,39 @@ async def test_where_test_items_are_not_allowed_it_says_so(open_page: Open, cont
     page = await open_page("/?tab=sse")
     await expect(page.locator("text=Send test item")).to_be_disabled()
     await expect(page.locator(".outcome")).to_contain_text("does not allow test items")
+
+
+async def test_many_events_at_once_are_laid_out_together(open_page: Open, context: Context) -> None:
+    page = await open_page("/?tab=sse")
+    await page.context.set_offline(True)
+    await page.wait_for_selector("#connection[data-state=offline]")
+    await publish(context, 300)
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Performance.enable")
+
+    async def layouts() -> float:
+        metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+        return next(float(each["value"]) for each in metrics if each["name"] == "LayoutCount")
+
+    before = await layouts()
+    await page.context.set_offline(False)
+    lines = page.locator(".lines [data-event=new_workitem]")
+    await expect(lines).to_have_count(300)
+    assert await layouts() - before < 100
+    await expect(lines.last).to_be_in_viewport()
+
+
+async def test_the_log_follows_its_end_until_somebody_reads_above(open_page: Open, context: Context) -> None:
+    page = await open_page("/?tab=sse")
+    lines = page.locator(".lines [data-event=new_workitem]")
+    await publish(context, 50, prefix="One")
+    await expect(lines).to_have_count(50)
+    await expect(lines.last).to_be_in_viewport()
+    await page.eval_on_selector(".lines", "(log) => { log.scrollTop = 100; }")
+    await publish(context, 50, prefix="Two")
+    await expect(lines).to_have_count(100)
+    await expect(lines.last).not_to_be_in_viewport()
+    await page.eval_on_selector(".lines", "(log) => { log.scrollTop = log.scrollHeight; }")
+    await publish(context, 1, prefix="Three")
+    await expect(lines).to_have_count(101)
+    await expect(lines.last).to_be_in_viewport()

@@ -119,14 +119,25 @@ function logPanel() {
   const lines = element("ol", { class: "lines", role: "log", "aria-live": "off", tabindex: "0", "aria-label": "What came on the stream" });
   const number = element("span", { class: "count" });
   const clear = element("button", { class: "quiet", onclick: () => (lines.replaceChildren(), write(number, "")) }, "Clear");
+  let settling = false;
 
   function append(kind, ...words) {
-    const follows = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 40;
+    if (!settling) settle();
     lines.append(element("li", { "data-event": kind }, element("time", {}, clockTime(Date.now())), ...words));
     while (lines.childElementCount > KEPT) lines.firstElementChild.remove();
     write(number, `${lines.childElementCount} of at most ${KEPT}`);
-    if (follows) lines.scrollTop = lines.scrollHeight;
   }
+
+  /** Once a frame: measured at each line, the page would be laid out anew for each. */
+  function settle() {
+    settling = true;
+    const follows = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 40;
+    requestAnimationFrame(() => {
+      settling = false;
+      if (follows) lines.scrollTop = lines.scrollHeight;
+    });
+  }
+
   return {
     head: element("div", { class: "head" }, element("h2", {}, "Log"), number, clear),
     element: lines,
