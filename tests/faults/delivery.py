@@ -22,7 +22,7 @@ from workitems.tasks import end
 
 #: Clients of each scenario, those in Chromium among them, and seconds for which it lasts.
 CLIENTS = int(os.environ.get("DELIVERY_CLIENTS", "200"))
-SECONDS = float(os.environ.get("DELIVERY_SECONDS", "6"))
+SECONDS = float(os.environ.get("DELIVERY_SECONDS", "5"))
 
 #: Pages in Chromium: with stream.js, and with a plain EventSource.
 OURS, PLAIN = 2, 1
