@@ -42,6 +42,13 @@ class Company(Protocol):
         """Nothing waits for it any more."""
 
 
+class Place(Protocol):
+    """What knows a stream until its time has come (server/deadlines.py)."""
+
+    def leave(self) -> None:
+        """The stream has ended: forget it."""
+
+
 class Stream:
     """A detached response body. `ended` is called once, with the reason, however it ends."""
 
@@ -63,6 +70,7 @@ class Stream:
         "end_at",
         "filter",
         "id",
+        "life",
         "opened_at",
         "queued",
         "rotate_at",
@@ -95,6 +103,8 @@ class Stream:
         self.credential: Credential | None = None
         self.closed = False
         self.crowd: Company | None = None
+        #: Its place among the deadlines.
+        self.life: Place | None = None
         self.rotating = False
         self.rotate_at = self.end_at = self.beat_at = 0.0
         self.chunked = chunked

@@ -16,11 +16,17 @@ class Life:
 
     def __init__(self, hub: "Hub", stream: Stream) -> None:
         self._hub = hub
-        self._stream = stream
+        self._stream: Stream | None = stream
+
+    def leave(self) -> None:
+        """The wheel keeps this until its time has come; the stream, which ends before, is not to stay so long."""
+        self._stream = None
 
     def act(self, now: float) -> float | None:
         """As `wheel.Due`."""
         stream, hub = self._stream, self._hub
+        if stream is None:
+            return None
         if stream.rotating and now >= stream.end_at:
             stream.finish("drain" if hub.draining else "rotate")
         if stream.closed:

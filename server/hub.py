@@ -90,7 +90,8 @@ class Hub:
         if states:
             stream.write(stream.frame(states))
         end = stream.end_at if stream.rotating else stream.rotate_at
-        self.wheel.add(Life(self, stream), min(stream.beat_at, end))
+        stream.life = Life(self, stream)
+        self.wheel.add(stream.life, min(stream.beat_at, end))
         if self.draining:  # it came over a connection that was open already, and must go on to another process
             self.rotate(stream, self._grace)
 
@@ -119,6 +120,9 @@ class Hub:
         """Called by the stream itself, once."""
         self.counts[f"closed_{reason}"] += 1
         self._opening.pop(stream, None)
+        if stream.life is not None:
+            stream.life.leave()
+            stream.life = None
         crowd = self._crowds.get(stream.filter)
         if crowd is not None:
             crowd.remove(stream)

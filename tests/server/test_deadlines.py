@@ -1,11 +1,13 @@
 """A reader for which something waits has so long, however far its next beat is."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
 
 from server.context import Context
+from server.deadlines import Life
 from tests.server.conftest import make_settings
 from tests.server.test_stream import eventually
 from tests.support.stream_pair import Open
@@ -54,3 +56,14 @@ async def test_a_reader_that_takes_a_little_now_and_then_stays(context: Context,
         await asyncio.sleep(STALL / 10)
     assert not reasons
     assert stream.queued
+
+
+async def test_a_stream_that_has_ended_does_not_stay_until_its_next_beat(context: Context, opened: Open) -> None:
+    stream, _, _ = opened(hub=context.hub)
+    context.hub.join(stream)
+    life = stream.life
+    stream.abort("client")
+    assert life is not None
+    assert [each for each in gc.get_referrers(stream) if each is life] == []
+    assert isinstance(life, Life)
+    assert life.act(1.0) is None
