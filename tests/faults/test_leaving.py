@@ -25,7 +25,7 @@ WARM = 2_000
 AT_ONCE = 50
 
 #: Bytes that a process may have grown by after it was warm: a kilobyte a stream would be found.
-GROWTH = 8 * 1024 * 1024
+GROWTH = 3 * 1024 * 1024
 
 #: Clients that vanish in each phase.
 VANISH = 20
