@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -137,7 +138,8 @@ def _supervise(project: Path, folder: Path, environment: Mapping[str, str], addr
 
 def _tell_together() -> None:
     """Where a file takes what is said, the server that plays a script has opened it anew: each writes at its end."""
-    fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_APPEND)
+    if stat.S_ISREG(os.fstat(1).st_mode):  # a terminal's flags are the shell's, too, and would outlive us
+        fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_APPEND)
 
 
 def _answers(supervisord: "subprocess.Popen[bytes]", address: str) -> bool:

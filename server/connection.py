@@ -42,8 +42,8 @@ class Company(Protocol):
         """Nothing waits for it any more."""
 
 
-class Place(Protocol):
-    """What knows a stream until its time has come (server/deadlines.py)."""
+class Deadlines(Protocol):
+    """What the wheel keeps of a stream until its time has come (server/deadlines.py)."""
 
     def leave(self) -> None:
         """The stream has ended: forget it."""
@@ -103,8 +103,7 @@ class Stream:
         self.credential: Credential | None = None
         self.closed = False
         self.crowd: Company | None = None
-        #: Its place among the deadlines.
-        self.life: Place | None = None
+        self.life: Deadlines | None = None
         self.rotating = False
         self.rotate_at = self.end_at = self.beat_at = 0.0
         self.chunked = chunked

@@ -130,6 +130,23 @@ async def test_our_client_streams_and_resumes_from_another_port(
     assert ("GET", cursor) in asked, "the header was sent, so the preflight let it pass"
 
 
+async def test_the_example_of_our_client_shows_items_loads_anew_and_tells_its_states(
+    browser: Browser, files: Files, api: str, origin: str, context: Context
+) -> None:
+    before = "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
+    before += "window.tell = (name) => told.push(name === 'live' ? name : '');"
+    before += f"window.token = {TOKEN!r}; window.page = {{ head: {str(context.hub.ring.head)!r} }};"
+    files["/own.js"] = ("text/javascript", block("Our client", "js").replace("http://127.0.0.1:8888", api))
+    files["/own"] = ("text/html", f"{HEAD}<script>{before}</script><script type=module src=/own.js></script>")
+    page = await visit(browser, f"{origin}/own")
+    await page.wait_for_function("told.includes('live')")
+    await publish(context, 1)
+    await page.wait_for_function("told.includes('item 1')")
+    await context.hub.reset("trimmed", context.hub.ring.head)
+    await page.wait_for_function("told.includes('!')")
+    assert [each for each in await page.evaluate("told") if each not in ("", "live")] == ["item 1", "!"]
+
+
 async def test_another_sites_page_sees_why_it_is_refused(browser: Browser, files: Files, api: str, origin: str) -> None:
     page = await visit(browser, origin)
     await page.evaluate(CLIENT, [api, "tp_wrong"])
