@@ -1,14 +1,20 @@
-"""What an operator can set: every table of `tubepost.toml` with its defaults and bounds.
+"""The settings of an operator: every table of `tubepost.toml` with its defaults and bounds.
 
-`workitems.configuration` reads them; `tubepost.example.toml` shows them.
+`workitems.settings.load` reads them; `tubepost.example.toml` shows them.
 """
 
 from workitems.settings.fields import FieldSettings
+from workitems.settings.intake_and_workers import (
+    DemoSettings,
+    IntakeSettings,
+    RetentionSettings,
+    SourceSettings,
+    WorkerSettings,
+)
 from workitems.settings.mailbox import MailboxSettings
-from workitems.settings.section import Section, read_secret
-from workitems.settings.services import RedisSettings, ServerSettings, StreamSettings
-from workitems.settings.whole import Settings
-from workitems.settings.work import DemoSettings, IntakeSettings, RetentionSettings, SourceSettings, WorkerSettings
+from workitems.settings.redis_and_server import RedisSettings, ServerSettings, StreamSettings
+from workitems.settings.root import Settings
+from workitems.settings.section import Section, read_own_secret
 
 __all__ = [
     "DemoSettings",
@@ -23,5 +29,5 @@ __all__ = [
     "SourceSettings",
     "StreamSettings",
     "WorkerSettings",
-    "read_secret",
+    "read_own_secret",
 ]

@@ -1,4 +1,4 @@
-"""One mailbox that is watched."""
+"""Settings of one mailbox."""
 
 import re
 from datetime import date, datetime
@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic import model_validator as after_all
 
-from workitems.settings.section import Host, Section, as_tuple, read_secret, shaped, text_of
+from workitems.settings.section import Host, Section, as_tuple, matching, read_secret, read_text_file
 
-#: An address without user, query and fragment.
-Address = Annotated[str, shaped(r"https://[^\s/?#@]+(/[^\s?#]*)?", "such as https://login.example.com")]
+#: An https address without user, query and fragment.
+Address = Annotated[str, matching(r"https://[^\s/?#@]+(/[^\s?#]*)?", "such as https://login.example.com")]
 
 #: A folder as a person writes it.
-Folder = Annotated[str, shaped(r"[^\r\n\0]{1,200}", "the name of a folder, without line ends")]
+Folder = Annotated[str, matching(r"[^\r\n\0]{1,200}", "the name of a folder, without line ends")]
+
+#: An address for mail; commas separate them in Redis.
+MailAddress = Annotated[str, matching(r"[^\s@,<>]{1,64}@[^\s@,<>]{1,255}", "an address such as claims@example.com")]
 
 #: An IMAP keyword: an atom (RFC 3501 §9).
 _KEYWORD = r"""[^\s(){%*"\\\]\x00-\x1f\x7f-\U0010ffff]{1,100}"""
@@ -49,11 +52,11 @@ class MailboxSettings(Section):
     port: int | None = Field(None, ge=1, le=65535)
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     user: str
-    #: How we prove who we are; the latter two by OAuth (XOAUTH2).
+    #: How to sign in; the latter two by OAuth (XOAUTH2).
     auth: Literal["password", "microsoft", "google"] = "password"
     password: SecretStr | None = None
     password_file: Path | None = None
-    #: OAuth: the application as it was registered.
+    #: OAuth: the registered application.
     client_id: str | None = None
     client_secret: SecretStr | None = None
     client_secret_file: Path | None = None
@@ -61,27 +64,31 @@ class MailboxSettings(Section):
     tenant: str = "organizations"
     #: OAuth: where the refresh token is kept (mode 600), written by `run.py authorize` and whenever it is rotated.
     token_file: Path | None = None
-    #: Instead of the file: a command of the user's secret store; called with `get` it prints the token, with `store`
-    #: it reads it from its standard input.
+    #: Instead of the file: a command of the operator's secret store. With `get` it prints the token, with `store` it
+    #: reads the token from its standard input.
     token_command: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    #: The provider's address, where it is not the usual one: national clouds, tests.
+    #: The provider's address, when it is not the usual one: national clouds, tests.
     authority: Address | None = None
     #: A file of certificates to trust instead of the system's.
     ca_file: Path | None = None
-    #: What is watched: one folder, or a list of them.
-    folder: Annotated[tuple[Folder, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=20)] = ("INBOX",)
-    #: Where the team's own mail program files what it sent; its answers join their submissions.
-    sent: Folder | None = None
+    #: The folders that are watched: one, or a list.
+    folders: Annotated[tuple[Folder, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=20)] = ("INBOX",)
+    #: Other addresses of the team: they take part in every conversation, and so say nothing about where a mail belongs.
+    addresses: Annotated[tuple[MailAddress, ...], BeforeValidator(as_tuple), Field(max_length=100)] = ()
+    #: Where the team's mail program stores sent mail; these answers join their submissions.
+    sent_folder: Folder | None = None
     start: Annotated[Literal["now", "all"] | date, BeforeValidator(_start)] = "now"
-    #: What is done to a mail in the mailbox: `leave`, `seen`, `keyword:<name>` or `move:<folder>`. Nothing deletes.
-    after: Annotated[str, AfterValidator(_after)] = "leave"
-    #: When that is done.
-    when: Literal["published", "done"] = "published"
+    #: What is done to a mail in its mailbox: `leave`, `seen`, `keyword:<name>` or `move:<folder>`. Nothing is deleted.
+    after_action: Annotated[str, AfterValidator(_after)] = "leave"
+    #: When it is done.
+    after_action_on: Literal["published", "done"] = "published"
+    #: The server that receives the mail, as its Authentication-Results fields name it; only these are believed.
+    authentication_server: Host | None = None
     #: Seconds between full checks; IDLE is only a hint.
-    poll: float = Field(60.0, ge=1, le=3600)
+    poll_seconds: float = Field(60.0, ge=1, le=3600)
 
     @after_all(mode="after")
-    def _agrees(self) -> "MailboxSettings":
+    def _is_consistent(self) -> "MailboxSettings":
         oauth = (
             self.client_id,
             self.client_secret,
@@ -95,21 +102,23 @@ class MailboxSettings(Section):
             if any(each is not None for each in oauth):
                 raise ValueError("client_* and token_* are for auth = 'microsoft' and 'google'")
         else:
-            self._agrees_on_oauth()
+            self._check_oauth()
         if self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("tls = 'none' is accepted for this machine's own addresses only")
-        watched = (*self.folder, *((self.sent,) if self.sent else ()))
+        watched = (*self.folders, *((self.sent_folder,) if self.sent_folder else ()))
         if len(set(map(_same, watched))) < len(watched):
-            raise ValueError("folder and sent name each folder once")
-        if self.after.startswith("move:") and _same(self.after.removeprefix("move:")) in map(_same, watched):
-            raise ValueError("after moves mail out of the folders that are watched, into another")
+            raise ValueError("folders and sent_folder name each folder once")
+        if self.after_action.startswith("move:") and _same(self.after_action.removeprefix("move:")) in map(
+            _same, watched
+        ):
+            raise ValueError("after_action moves mail out of the folders that are watched, into another")
         return self
 
-    def _agrees_on_oauth(self) -> None:
+    def _check_oauth(self) -> None:
         if self.password is not None or self.password_file is not None:
-            raise ValueError(f"auth = '{self.auth}' wants no password")
+            raise ValueError(f"auth = '{self.auth}' needs no password")
         if not self.client_id:
-            raise ValueError(f"auth = '{self.auth}' wants the client_id of a registered application")
+            raise ValueError(f"auth = '{self.auth}' needs the client_id of a registered application")
         if self.client_secret is not None and self.client_secret_file is not None:
             raise ValueError("set client_secret or client_secret_file, not both")
         if self.token_file is not None and self.token_command:
@@ -117,39 +126,44 @@ class MailboxSettings(Section):
         keeps = self.token_file is not None or bool(self.token_command)
         secret = self.client_secret is not None or self.client_secret_file is not None
         if self.auth == "google" and not (keeps and secret):
-            raise ValueError("auth = 'google' wants a client secret, and token_file or token_command")
+            raise ValueError("auth = 'google' needs a client secret, and token_file or token_command")
         if self.auth == "microsoft" and not (keeps or secret):
             raise ValueError(
-                "auth = 'microsoft' wants a client secret (the application's own access), or token_file or "
+                "auth = 'microsoft' needs a client secret (the application's own access), or token_file or "
                 "token_command (a person's, by run.py authorize)"
             )
 
     def moves_into(self, other: "MailboxSettings") -> bool:
-        """Whether what is done afterwards takes mail into a folder that *other* watches."""
-        target = self.after.removeprefix("move:") if self.after.startswith("move:") else ""
+        """Return whether the after-action moves mail into a folder that *other* watches."""
+        target = self.after_action.removeprefix("move:") if self.after_action.startswith("move:") else ""
         same = (self.host.lower(), self.user) == (other.host.lower(), other.user)
-        return same and _same(target) in map(_same, other.folder)
+        return same and _same(target) in map(_same, other.folders)
 
     @property
-    def real_port(self) -> int:
-        """The port that is meant: 993 for implicit TLS and 143 otherwise, unless set (RFC 8314)."""
+    def team_addresses(self) -> tuple[str, ...]:
+        """The addresses of the team: the user, which is one at most providers, and those that are set."""
+        return (self.user, *self.addresses)
+
+    @property
+    def effective_port(self) -> int:
+        """The port: as set, else 993 for implicit TLS and 143 otherwise (RFC 8314)."""
         return self.port or (993 if self.tls == "implicit" else 143)
 
-    def secret(self) -> str:
-        """The password; a file's last line end is not part of it. SettingsError when the file cannot be read."""
+    def read_password(self) -> str:
+        """Return the password, without a file's last line end. SettingsError when the file cannot be read."""
         return read_secret(self.password, self.password_file, "password_file")
 
-    def application_secret(self) -> str | None:
-        """OAuth: the application's secret; None where it has none. SettingsError when the file cannot be read."""
+    def read_client_secret(self) -> str | None:
+        """Return the OAuth application's secret, or None. SettingsError when the file cannot be read."""
         if self.client_secret is None and self.client_secret_file is None:
             return None
         return read_secret(self.client_secret, self.client_secret_file, "client_secret_file")
 
     def check_files(self) -> None:
-        """SettingsError for a named file that is missing or cannot be used."""
+        """Raise SettingsError for a named file that is missing or cannot be used."""
         if self.auth == "password":
-            self.secret()
+            self.read_password()
         else:
-            self.application_secret()
+            self.read_client_secret()
         if self.ca_file:
-            text_of(self.ca_file, "ca_file")
+            read_text_file(self.ca_file, "ca_file")

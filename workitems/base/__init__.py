@@ -1,0 +1,1 @@
+"""What every other folder here uses: Redis, its keys, errors, JSON, logging and waiting."""

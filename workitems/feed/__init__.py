@@ -1,0 +1,1 @@
+"""The feed: every change of every item, in order, as one Redis stream."""

@@ -1,0 +1,1 @@
+"""Mail on its way in: its identity, storing it once, and the queue in which it waits to be read."""

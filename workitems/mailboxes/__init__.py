@@ -1,0 +1,1 @@
+"""What Redis knows about mailboxes: checkpoints, leases, pending actions, progress of imports."""

@@ -1,0 +1,1 @@
+"""Raw mail and what was read from it, as files that survive a power failure."""

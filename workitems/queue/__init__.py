@@ -1,0 +1,1 @@
+"""Work items: published, changed, listed; and mail that could not be read."""

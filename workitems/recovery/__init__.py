@@ -1,0 +1,1 @@
+"""What must survive a total loss of Redis."""

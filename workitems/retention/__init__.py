@@ -1,0 +1,1 @@
+"""Removing items: when, how, and how it is made certain."""
