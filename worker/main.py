@@ -1,16 +1,15 @@
-"""The worker process: started in one order, stopped in the reverse.
+"""The worker process. Its parts start in this order and stop in the reverse order:
 
-Redis ─ mail store ─ intake and items ─ reading children ─┬─ readers
-                                                          ├─ repair, and what was kept long enough
-                                                          ├─ each mailbox: its lease ─ a poller a folder ─ afterwards
-                                                          └─ the report that we are alive
+Redis ─ mail store ─ intake and items ─ reading children ─┬─ reader
+                                                          ├─ repair, users and keys, retention
+                                                          ├─ each mailbox: lease ─ a poller a folder ─ after-actions
+                                                          └─ worker heartbeat
 """
 
 import asyncio
 import gc
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,191 +17,254 @@ from typing import Any
 
 import uvloop
 
-from worker.access import Turns
-from worker.crew import Crew
-from worker.mailboxes import dealt_with, reporting, settled, watcher_of, watching
-from worker.reader import Bounds, Reader
-from worker.readings import READ_HEADERS, Readings
-from worker.repairer import Repairer
-from worker.retention import Retention
+from worker.mailboxes.assembly import (
+    after_action_triggers,
+    mailboxes_acting_on_close,
+    make_watcher,
+    running_heartbeat,
+    running_watchers,
+)
+from worker.mailboxes.connections import HostConnectLimiter
+from worker.publishing.intake_reader import IntakeReader, ReaderLimits
+from worker.publishing.publication import ReceivingMailbox
+from worker.publishing.reading_metrics import ReadingMetrics
+from worker.publishing.version_reader import READ_HEADERS, VersionReader
+from worker.sandbox.frames import GENERAL
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
-from workitems import log as logs
-from workitems.backoff import delay
-from workitems.errors import StoreUnavailableError
-from workitems.intake import Intake
-from workitems.keepsake import Keepsake
-from workitems.mailstore import MailStore
-from workitems.redis import Client, available, connect
+from worker.service_tasks import ServiceTasks
+from worker.upkeep.repair import Repairer
+from worker.upkeep.retention import Retention
+from worker.upkeep.store_size import StoreSize
+from workitems.base import log as logs
+from workitems.base.errors import StoreError
+from workitems.base.redis import RedisClient, connect
+from workitems.base.retry import retry_until_available
+from workitems.base.tasks import cancel_and_wait
+from workitems.intake.consumer_group import ConsumerGroup
+from workitems.intake.put import Intake
+from workitems.mailstore.store import MailStore
+from workitems.people.account_upkeep import AccountUpkeep
+from workitems.queue.store import ItemStore
+from workitems.recovery.durable_state import DurableState
 from workitems.settings import Settings
-from workitems.store import Store
-from workitems.tasks import end
-from workitems.workers import Report
+from workitems.status.heartbeats import HeartbeatWriter
+from workitems.status.probe import probe
+from workitems.status.process_metrics import ProcessMetrics
+from workitems.status.redis_watch import RedisWatch
+from workitems.status.sample_socket import serving_samples
 
 log = logs.get_logger("worker")
 
-#: Seconds that readers get to finish what is in hand. With the mailboxes (worker/mailboxes.py) all of the stop stays
-#: below 10 s.
+#: Seconds for the reader to finish the mails in progress. With the time for the mailboxes
+#: (worker/mailboxes/assembly.py), the whole stop stays below 10 s.
 READERS_STOP = 3.0
 
-#: Started children that take the places of those that a mail ends: a start takes half a second and more.
-SPARES = 2
-
-#: The longest wait in seconds for a Redis that is not there yet.
-LONGEST_WAIT = 5.0
+#: Started children that replace those that a mail ends: a start takes half a second or more.
+SPARE_CHILDREN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Functions:
-    """What the reading children do with a mail, and with one of which the headers alone count; tests name their own."""
+class ChildFunctions:
+    """The functions that read a whole mail and only its headers. Tests name their own."""
 
     whole: str = READ_MAIL
     headers: str = READ_HEADERS
 
 
-def run(settings: Settings, functions: Functions | None = None) -> None:
+def run(settings: Settings, functions: ChildFunctions | None = None) -> None:
     """Work until SIGTERM or SIGINT. Raises SettingsError when a file that a mailbox names is missing."""
     settings.check_files()
     logs.configure(settings.log)
-    uvloop.run(_until_signalled(settings, functions or Functions()))
+    uvloop.run(_until_signalled(settings, functions or ChildFunctions()))
 
 
-async def _until_signalled(settings: Settings, functions: Functions) -> None:
+async def _until_signalled(settings: Settings, functions: ChildFunctions) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop, functions)
+    await run_worker(settings, stop, functions)
 
 
-async def work(settings: Settings, stop: asyncio.Event, functions: Functions) -> None:
-    """Do all of a worker's work until *stop* is set."""
+async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFunctions) -> None:
+    """Run all parts of the worker until *stop* is set."""
     consumer = consumer_name(settings)
     log.info("starting", consumer=consumer, mailboxes=len(settings.mailboxes))
-    crew = Crew(stop)
+    service_tasks = ServiceTasks(stop)
     async with AsyncExitStack() as parts:
         redis = await _client(parts, settings)
         blocking = await _client(parts, settings, blocking=True)
-        mailstore = MailStore(settings.mail)
+        mailstore = MailStore(settings.mail_folder)
         parts.callback(mailstore.close)
-        keepsake = Keepsake(redis, mailstore, history=settings.stream.history)
-        if not await _reached(redis, stop) or not await _joined(keepsake, stop):
+        reading_metrics, store_size = ReadingMetrics(), StoreSize(mailstore)
+        own_metrics = ProcessMetrics(process_name(), reading_metrics, store_size)
+        parts.callback(own_metrics.close)
+        await parts.enter_async_context(serving_samples(settings.runtime_folder, own_metrics))
+        durable_state = DurableState(redis, mailstore, max_events=settings.stream.max_feed_events)
+        redis_watch = RedisWatch(redis)
+        if not await _wait_for_redis(redis, redis_watch, stop) or not await _wait_for_mail_store(durable_state, stop):
             return
-        intake = Intake(redis, mailstore, most=settings.intake.most, after=dealt_with(settings), settle=keepsake.settle)
-        store = Store(redis, history=settings.stream.history, settled=settled(settings), reserve=keepsake.reserve)
+        intake = Intake(
+            redis,
+            mailstore,
+            max_waiting=settings.intake.max_waiting,
+            after_action_on=after_action_triggers(settings),
+            reconcile=durable_state.reconcile,
+            require_safe=redis_watch.require_safe,
+        )
+        store = ItemStore(
+            redis,
+            max_events=settings.stream.max_feed_events,
+            act_on_close=mailboxes_acting_on_close(settings),
+            reserve=durable_state.reserve_references,
+        )
         readings = await parts.enter_async_context(_children(settings, functions, stop))
-        reader = Reader(
-            intake, blocking, mailstore, store, readings, consumer=consumer,
-            bounds=Bounds(seconds=settings.worker.read_seconds, abandoned=settings.worker.abandoned),
-        )  # fmt: skip
-        # What is there by now stays to the end: the collector, which looked through it time and again, need not.
+        reader = IntakeReader(
+            ConsumerGroup(redis),
+            blocking,
+            mailstore,
+            store,
+            readings,
+            consumer=consumer,
+            limits=ReaderLimits(
+                read_seconds=settings.worker.retry_read_seconds,
+                min_idle_seconds=settings.worker.abandoned_after_seconds,
+            ),
+            metrics=reading_metrics,
+        )
+        # All objects up to here live until the end, so the garbage collector need not examine them each time.
         gc.collect()
         gc.freeze()
-        await parts.enter_async_context(_reading(reader, crew))
-        await parts.enter_async_context(crew.at_work("repair", Repairer(redis, intake, keepsake.restore).run()))
-        retention = Retention(redis, mailstore, keepsake.removal, settings.retention, worker=consumer)
-        await parts.enter_async_context(crew.at_work("retention", retention.run()))
-        turns = Turns()
+        await parts.enter_async_context(_reading(reader, service_tasks))
+        repairer = Repairer(
+            redis, intake, durable_state.reapply_removals, count_evictions=redis_watch.count_repairable_evictions
+        )
+        await parts.enter_async_context(service_tasks.running("repair", repairer.run()))
+        accounts = durable_state.open_accounts()
+        parts.callback(accounts.close)
+        await parts.enter_async_context(service_tasks.running("accounts", AccountUpkeep(accounts).run()))
+        retention = Retention(redis, mailstore, durable_state.removal, settings.retention, worker=consumer)
+        await parts.enter_async_context(service_tasks.running("retention", retention.run()))
+        await parts.enter_async_context(service_tasks.running("store size", store_size.run()))
+        connect_limiter = HostConnectLimiter()
         watchers = [
-            watcher_of(name, mailbox, settings, redis, intake, keepsake, consumer, turns)
+            make_watcher(name, mailbox, settings, redis, intake, durable_state, consumer, connect_limiter)
             for name, mailbox in settings.mailboxes.items()
         ]
-        await parts.enter_async_context(reporting(Report(redis, consumer, os.getpid()), watchers, crew))
-        await parts.enter_async_context(watching(watchers, crew))
+        await parts.enter_async_context(
+            running_heartbeat(HeartbeatWriter(redis, consumer, os.getpid(), settings.host), watchers, service_tasks)
+        )
+        await parts.enter_async_context(running_watchers(watchers, service_tasks))
         if not stop.is_set():
             log.info("started")
         await stop.wait()
         log.info("stopping")
     log.info("stopped")
-    if crew.failed:
+    if service_tasks.failed:
         raise SystemExit(1)
 
 
 def consumer_name(settings: Settings) -> str:
-    """The stable name under which this worker takes mail: after a restart it finds what it left."""
+    """Return the worker's stable consumer name: after a restart it finds its unfinished mail under it."""
     process = os.environ.get("TUBEPOST_PROCESS") or os.environ.get("SUPERVISOR_PROCESS_NAME") or "worker"
-    return settings.worker.name or f"{socket.gethostname()}-{process}"
+    return settings.worker.name or f"{settings.host}-{process}"
 
 
-def rules(settings: Settings) -> dict[str, list[dict[str, Any]]]:
-    """Mailbox → field rules, for every mailbox that a setting names; `*` for those that only posts name."""
-    named = {name for rule in settings.fields.values() for name in rule.mailboxes}
-    found = {name: settings.rules(name) for name in (*sorted(named | settings.mailboxes.keys()), "*")}
-    return {name: each for name, each in found.items() if each}
+def process_name() -> str:
+    """Return the name of this process on its host, for its metrics."""
+    name = os.environ.get("TUBEPOST_PROCESS") or os.environ.get("SUPERVISOR_PROCESS_NAME")
+    return name or f"worker-{os.getpid()}"
 
 
-async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> Client:
-    client = connect(settings.redis_url, timeout=settings.redis.timeout, blocking=blocking)
+def rules(settings: Settings) -> dict[str, list[dict[str, Any] | str]]:
+    """Return mailbox → field rules, for every mailbox in the settings; `*` is for all others, used by uploads."""
+    named = {name for rule in settings.fields.values() for name in rule.all_mailboxes}
+    general = [GENERAL] if settings.reading.general else []
+    return {name: [*settings.field_rules(name), *general] for name in (*sorted(named | settings.mailboxes.keys()), "*")}
+
+
+async def _client(parts: AsyncExitStack, settings: Settings, *, blocking: bool = False) -> RedisClient:
+    client = connect(settings.redis_url, timeout=settings.redis.timeout_seconds, blocking=blocking)
     parts.push_async_callback(client.aclose)
     return client
 
 
-async def _reached(redis: Client, stop: asyncio.Event) -> bool:
-    """Wait until Redis answers, however long it takes; False when we are asked to stop before."""
+async def _wait_for_redis(redis: RedisClient, redis_watch: RedisWatch, stop: asyncio.Event) -> bool:
+    """Wait without a time limit until Redis can do all that we need; log what is wrong with it.
 
-    async def ping() -> None:
-        with available():
-            await redis.ping()
+    Return False when *stop* is set before.
+    """
 
-    return await _waited_for("Redis", ping, stop)
+    async def attempt() -> None:
+        await probe(redis)
+        await redis_watch.refresh()
 
-
-async def _joined(keepsake: Keepsake, stop: asyncio.Event) -> bool:
-    """Wait until the mail store is there and is the one that Redis knows; False when we are asked to stop before."""
-    return await _waited_for("the mail store", keepsake.settle, stop)
+    return await _wait_until_available("Redis", attempt, stop)
 
 
-async def _waited_for(what: str, answers: Callable[[], Awaitable[object]], stop: asyncio.Event) -> bool:
-    tries = 0
-    while not stop.is_set():
-        try:
-            await answers()
-        except StoreUnavailableError as error:
-            if tries == 0:
-                log.warning(f"waiting for {what}", reason=str(error))
-        else:
-            log.info(f"{what} answers")
-            return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay(tries, cap=LONGEST_WAIT)):
-                await stop.wait()
-        tries += 1
-    return False
+async def _wait_for_mail_store(durable_state: DurableState, stop: asyncio.Event) -> bool:
+    """Wait until the mail store is available and is the one that Redis knows. Return False when *stop* is set."""
+    return await _wait_until_available("the mail store", durable_state.reconcile, stop)
+
+
+async def _wait_until_available(name: str, check: Callable[[], Awaitable[object]], stop: asyncio.Event) -> bool:
+    """Repeat *check* until it succeeds, and log each new reason. Return False when *stop* is set before."""
+    last = ""
+
+    async def log_reason(reason: str) -> None:
+        nonlocal last
+        if reason != last:
+            log.warning(f"waiting for {name}", reason=reason)
+        last = reason
+
+    with suppress(StoreError):
+        await retry_until_available(check, stop, errors=(StoreError,), on_failure=log_reason)
+        log.info(f"{name} is available")
+    return not stop.is_set()
 
 
 @asynccontextmanager
-async def _children(settings: Settings, functions: Functions, stop: asyncio.Event) -> AsyncIterator[Readings]:
-    limits = ChildLimits(memory=settings.worker.read_memory)
+async def _children(settings: Settings, functions: ChildFunctions, stop: asyncio.Event) -> AsyncIterator[VersionReader]:
+    limits = ChildLimits(max_memory_bytes=settings.worker.read_memory_bytes)
     first = Sandbox(
-        rules(settings), size=settings.worker.readers, spares=SPARES, limits=limits, function=functions.whole
+        rules(settings),
+        size=settings.worker.reading_children,
+        spares=SPARE_CHILDREN,
+        limits=limits,
+        function=functions.whole,
     )
-    careful = Sandbox(rules(settings), size=1, spares=0, slow=0, limits=limits, function=functions.whole)
-    headers = Sandbox({}, size=1, spares=0, slow=0, limits=limits, function=functions.headers)
+    careful = Sandbox(rules(settings), size=1, spares=0, max_slow=0, limits=limits, function=functions.whole)
+    headers = Sandbox({}, size=1, spares=0, max_slow=0, limits=limits, function=functions.headers)
     try:
-        await _unless(stop, first.start())
+        await _start_unless_stopped(stop, first.start())
         if not stop.is_set():
-            log.info("reading children started", children=settings.worker.readers)
-        yield Readings(first, careful, headers)
+            log.info("reading children started", children=settings.worker.reading_children)
+        mailboxes = {
+            name: ReceivingMailbox(mailbox.authentication_server, mailbox.team_addresses)
+            for name, mailbox in settings.mailboxes.items()
+        }
+        yield VersionReader(first, careful, headers, mailboxes=mailboxes)
     finally:
         await asyncio.gather(first.close(), careful.close(), headers.close())
-        log.info("reading children ended")
+        log.info("reading children stopped")
 
 
-async def _unless(stop: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
-    """Await *start*, which may take a minute on a busy machine, but no longer than until *stop* is set."""
+async def _start_unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
+    """Await *start* until *stop* is set: a start may take a minute on a busy machine."""
     starting, stopping = asyncio.create_task(start), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
     finally:
-        await end(starting, stopping)
+        await cancel_and_wait(starting, stopping)
 
 
 @asynccontextmanager
-async def _reading(reader: Reader, crew: Crew) -> AsyncIterator[None]:
+async def _reading(reader: IntakeReader, service_tasks: ServiceTasks) -> AsyncIterator[None]:
     try:
-        async with crew.at_work("reader", reader.run()):
+        async with service_tasks.running("reader", reader.run()):
             yield
     finally:
-        await reader.finish(READERS_STOP)
+        await reader.drain(READERS_STOP)
         log.info("readers stopped")

@@ -1,28 +1,28 @@
-"""Mailboxes by IMAP. aioimaplib (GPL-3.0-only) is imported here alone, in client.py."""
+"""Mailboxes by IMAP. Only this folder imports aioimaplib (GPL-3.0-only)."""
 
-from worker.imap.account import AccessTokens, Account, Timeouts
-from worker.imap.answers import Folder
-from worker.imap.connect import connect
+from worker.imap.account import AccessTokenSource, Account, Timeouts
+from worker.imap.connection import Connection
+from worker.imap.connector import connect
 from worker.imap.errors import (
     AccountError,
     CertificateRefusedError,
     CommandRefusedError,
     ConnectionLostError,
     ImapError,
+    LiteralTooLargeError,
     LoginRefusedError,
     ProtocolError,
     TimedOutError,
     TokenUnavailableError,
-    TooLargeError,
 )
-from worker.imap.fetch import NONE_NOW, Summary, batches
-from worker.imap.filing import NO_WAY_TO_MOVE, can_move
-from worker.imap.mailbox import Connection
+from worker.imap.fetch_response import TRANSIENT_CODES, Summary, split_batches
+from worker.imap.mailbox_changes import MOVE_UNSUPPORTED, can_move
+from worker.imap.responses import Folder
 
 __all__ = [
-    "NONE_NOW",
-    "NO_WAY_TO_MOVE",
-    "AccessTokens",
+    "MOVE_UNSUPPORTED",
+    "TRANSIENT_CODES",
+    "AccessTokenSource",
     "Account",
     "AccountError",
     "CertificateRefusedError",
@@ -31,14 +31,14 @@ __all__ = [
     "ConnectionLostError",
     "Folder",
     "ImapError",
+    "LiteralTooLargeError",
     "LoginRefusedError",
     "ProtocolError",
     "Summary",
     "TimedOutError",
     "Timeouts",
     "TokenUnavailableError",
-    "TooLargeError",
-    "batches",
     "can_move",
     "connect",
+    "split_batches",
 ]

@@ -1,31 +1,31 @@
-"""What is needed to open a mailbox: whose it is and where, and how long we wait for what."""
+"""What is needed to open a mailbox: its server, its user, and how long each step may take."""
 
-import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from worker.imap.errors import AccountError
+from worker.imap.errors import AccountError, TimedOutError
+from workitems.base.threads import Threads
 
 
-class AccessTokens(Protocol):
-    """Where the access tokens of a mailbox come from (RFC 6749 §1.4); one for all its connections."""
+class AccessTokenSource(Protocol):
+    """Gives the access tokens of a mailbox (RFC 6749 §1.4). All its connections share one."""
 
     @property
     def advice(self) -> str:
-        """What a person can do when the mailbox's server refuses a new token."""
+        """What a person can do when the server refuses a new token."""
 
     async def access_token(self) -> str:
-        """A token that is good for some minutes at least. LoginRefusedError, TokenUnavailableError, SettingsError."""
+        """Return a token that is valid for some minutes. LoginRefusedError, TokenUnavailableError, SettingsError."""
 
-    def refused(self, token: str) -> None:
-        """The server does not take *token* any more: it is not given again."""
+    def invalidate(self, token: str) -> None:
+        """Never give *token* again: the server refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a mailbox lies and who may open it; never shows its password. With `tokens` there is none."""
+    """The server and the user of a mailbox. Never shows its password. With `tokens` there is no password."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Account:
     user: str
     password: str = field(repr=False)
     ca_file: str | None = None  # PEM file of the authorities to trust instead of the system's
-    tokens: AccessTokens | None = field(default=None, repr=False)
+    tokens: AccessTokenSource | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -41,25 +41,28 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that each step may take in all, however steadily the server drips."""
+    """Seconds that each step may take in total, even while bytes still come."""
 
     connect: float = 20  # address, TCP, TLS, greeting
     login: float = 20
     select: float = 60
     search: float = 120
-    fetch: float = 60  # and one second more for every SLOWEST_LINE bytes
+    fetch: float = 60  # and one second more for every MIN_BYTES_PER_SECOND bytes
     noop: float = 20
     done: float = 10  # the end of an IDLE
     logout: float = 5
-    quiet: float = 60  # without a single byte, in any command but IDLE
+    read: float = 60  # without a single byte, in any command but IDLE
 
 
-#: The slowest line that a fetch is patient with, in bytes a second.
-SLOWEST_LINE = 32 * 1024
+#: One thread for all mailboxes of the process.
+_AUTHORITIES = Threads(1, "authorities")
+
+#: The slowest transfer that a fetch waits for, in bytes a second.
+MIN_BYTES_PER_SECOND = 32 * 1024
 
 
 def tls_mode(account: Account) -> str:
-    """The account's `tls`, checked. AccountError when it is misspelt, or would send the password in the clear."""
+    """Return the account's `tls`. AccountError when it is unknown, or would send the password in the clear."""
     if account.tls not in ("implicit", "starttls", "none"):
         raise AccountError(f'tls = "{account.tls}" is not known; accepted are "implicit", "starttls" and "none"')
     if account.tls == "none" and not _is_loopback(account.host):
@@ -76,9 +79,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def tls_context(account: Account) -> ssl.SSLContext:
-    """A context that verifies chain and host name. Reading the authorities takes 20 ms: not on the loop."""
+async def tls_context(account: Account, seconds: float) -> ssl.SSLContext:
+    """Return a context that verifies chain and host name. Reading the authorities takes 20 ms: not on the loop.
+
+    TimedOutError after *seconds*.
+    """
     try:
-        return await asyncio.to_thread(ssl.create_default_context, cafile=account.ca_file)
+        return await _AUTHORITIES.run_within(seconds, ssl.create_default_context, cafile=account.ca_file)
+    except TimeoutError:
+        raise TimedOutError(f"the authorities for {account} could not be read in time") from None
     except OSError as error:  # also ssl.SSLError: a file without a certificate
         raise AccountError(f"ca_file {account.ca_file} cannot be used: {error.strerror or error}") from error

@@ -1,14 +1,14 @@
-"""aioimaplib's protocol behind a guard: imported in this folder alone.
+"""aioimaplib's protocol with guards. Only this folder uses it.
 
-What the guard changes, and why (each was provoked with 2.0.3; tests/worker/imap holds the proofs):
+What it changes, and why (each was provoked with 2.0.3; see tests/worker/imap):
 
-- the reader is a loop over whole answers (framing.py), since the original recurses once a line and dies at 1,000;
+- the reader is a loop over whole responses (framing.py), since the original recurses for each line and fails at 1,000;
 - a lost connection, BYE and a time-out fail the pending command at once, since the original lets it wait for ever;
-- after a time-out, a cancelled command or BAD the connection is given up, since answers can no longer be told apart;
+- after a time-out, a cancelled command or BAD the connection is closed, since responses can no longer be assigned;
 - nothing is logged, since the original builds a debug string of every mail even when nobody reads it;
-- all that arrives is bounded, since the original lets the server decide about our memory.
+- all that arrives is limited, since the original lets the server decide about our memory.
 
-It leans on private names of aioimaplib, so the version is pinned.
+It uses private names of aioimaplib, so the version is pinned.
 """
 
 import asyncio
@@ -21,35 +21,35 @@ from typing import Any
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, SELECTED, Abort, IMAP4ClientProtocol
 
-from worker.imap.answers import capabilities_of, challenge_of
+from worker.imap.command import CommandResult, ImapCommand
 from worker.imap.errors import (
     CommandRefusedError,
     ConnectionLostError,
     ImapError,
     ProtocolError,
     TimedOutError,
-    words,
+    printable_text,
 )
-from worker.imap.framing import Answer, Framer
+from worker.imap.framing import Framer, ServerResponse
 from worker.imap.keepalive import keep_alive
-from worker.imap.order import Order, Reply
+from worker.imap.responses import decode_challenge, parse_capabilities
 
-# Its DEBUG lines hold whole mails, its INFO lines what servers push.
+# Its DEBUG lines hold whole mails, its INFO lines unsolicited responses.
 logging.getLogger("aioimaplib").setLevel(logging.WARNING)
 
-#: How often a server may ask on in an AUTHENTICATE before we take it for a loop.
-MOST_CHALLENGES = 3
+#: How many challenges of one AUTHENTICATE are answered before we take it for a loop.
+MAX_CHALLENGES = 3
 
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _TAGGED = re.compile(rb"([A-Z0-9]+) (OK|NO|BAD)\b ?(.*)", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([A-Za-z-]+)")
-#: How Microsoft 365 and Gmail say with BYE that the access token's time is over.
+#: How Microsoft 365 and Gmail say with BYE that the access token has expired.
 _EXPIRED = re.compile(rb"AccessTokenExpired|Session expired", re.IGNORECASE)
 _COUNT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
 
 
 class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib carries no types
-    """One connection. `run` sends a command and waits for its end; `failure` says why no further one is possible."""
+    """One connection. `run` sends a command and waits for its end. `failure` says why no further one is possible."""
 
     transport: Any  # None until connected
 
@@ -57,24 +57,24 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         super().__init__(loop)
         self.capabilities: frozenset[str] = frozenset()
         self.failure: ImapError | None = None
-        #: Messages in the folder, as the server last said.
+        #: The number of messages in the folder, as the server last text.
         self.exists = 0
         #: The folder has grown since this was last cleared.
         self.grown = asyncio.Event()
-        #: Signed in by an access token: to be called when the server ends the connection because of it.
-        self.token_ended: Callable[[], object] | None = None
-        #: The server is in IDLE and listens for our DONE.
-        self.idling = asyncio.Event()
+        #: After a sign-in by token: called when the server ends the connection because the token expired.
+        self.on_token_expired: Callable[[], object] | None = None
+        #: The server is in IDLE and waits for our DONE.
+        self.idle_started = asyncio.Event()
         self._framer = Framer()
         #: No further command is possible; `failure` says why.
         self.ended = asyncio.Event()
         self._greeted = asyncio.Event()
         self._lost = asyncio.Event()
-        self._sealed = False
+        self._awaits_tls = False
         self._clock: asyncio.Timeout | None = None
         self._deadline = self._quiet = 0.0
 
-    # --- what asyncio tells us -------------------------------------------------------------------------------------
+    # --- calls from asyncio ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -83,10 +83,10 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
     def data_received(self, data: bytes) -> None:
         if self.failure:
             return
-        self._put_off()
+        self._extend_deadline()
         try:
-            for answer in self._framer.feed(data):
-                self._take(answer)
+            for response in self._framer.feed(data):
+                self._handle_response(response)
                 if self.failure:
                     return
         except ImapError as error:
@@ -98,75 +98,75 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         self._lost.set()
 
     def fail(self, error: ImapError) -> None:
-        """Give the connection up, at once: whoever waits for anything gets *error*. The first reason stands."""
+        """Close the connection at once: every waiting caller gets *error*. The first error is kept."""
         if self.failure is None:
             self.failure = error
             self.ended.set()
             self._greeted.set()
             if self._pending:
-                self._pending.break_off(error)
+                self._pending.fail(error)
         if self.transport:
             self.transport.abort()
 
     async def aclose(self) -> None:
-        """Abort the transport and wait until it is closed, a second at most."""
+        """Abort the transport and wait until it is closed, at most one second."""
         self.fail(ConnectionLostError("the connection was closed by us"))
         if self.transport:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._lost.wait()
 
-    # --- what the server says --------------------------------------------------------------------------------------
+    # --- from the server -------------------------------------------------------------------------------------------
 
     @property
-    def _pending(self) -> Order | None:
+    def _pending(self) -> ImapCommand | None:
         return self.pending_sync_command or next(iter(self.pending_async_commands.values()), None)
 
-    def _take(self, answer: Answer) -> None:
-        line = answer[0]
-        if self._sealed:
+    def _handle_response(self, response: ServerResponse) -> None:
+        line = response[0]
+        if self._awaits_tls:
             raise ProtocolError("the server sent text after STARTTLS and before TLS: somebody may be in between")
         if self.state == CONNECTED:
             self._greet(line)
         elif line.startswith(b"* "):
-            self._untagged(answer)
+            self._untagged(response)
         elif line.startswith(b"+"):
             self._continuation(line)
         elif (tagged := _TAGGED.match(line)) and self._pending and tagged[1].decode() == self._pending.tag:
-            self._sealed = tagged[2].upper() == b"OK" and self._pending.name == "STARTTLS"
-            if self._sealed:  # what follows belongs to TLS
+            self._awaits_tls = tagged[2].upper() == b"OK" and self._pending.name == "STARTTLS"
+            if self._awaits_tls:  # what follows belongs to TLS
                 self.transport.pause_reading()
             self._response_done(b"%s %s %s" % (tagged[1], tagged[2].upper(), tagged[3]))
-            self._framer.allow()
-        # Anything else is junk: it was counted by the framer, the time-out decides.
+            self._framer.set_limits()
+        # Ignore anything else: the framer has counted it, and the time-out ends it.
 
     def _greet(self, line: bytes) -> None:
         greeting = _GREETING.match(line)
         if not greeting:
-            raise ProtocolError(f'no IMAP server: the first line is "{words(line)}"')
+            raise ProtocolError(f'no IMAP server: the first line is "{printable_text(line)}"')
         if greeting[1].upper() == b"BYE":
-            raise ConnectionLostError(f'the server does not want us: "{words(greeting[2])}"')
+            raise ConnectionLostError(f'the server refuses the connection: "{printable_text(greeting[2])}"')
         self.state = AUTH if greeting[1].upper() == b"PREAUTH" else NONAUTH
         self._greeted.set()
 
-    def _untagged(self, answer: Answer) -> None:
-        line, pending = answer[0], self._pending
+    def _untagged(self, response: ServerResponse) -> None:
+        line, pending = response[0], self._pending
         if line[2:6].upper() == b"BYE " and not (pending and pending.name == "LOGOUT"):
-            raise self._goodbye(line[6:])
+            raise self._bye_error(line[6:])
         if count := _COUNT.match(line):
             self._count(int(count[1]), count[2].upper())
         if pending and pending.name != "IDLE":
-            pending.answers.append((line[2:], *answer[1:]))
+            pending.responses.append((line[2:], *response[1:]))
 
-    def _goodbye(self, text: bytes) -> ConnectionLostError:
+    def _bye_error(self, text: bytes) -> ConnectionLostError:
         expired = False
-        if self.token_ended and _EXPIRED.search(text):
+        if self.on_token_expired and _EXPIRED.search(text):
             expired = True
-            self.token_ended()
-        return ConnectionLostError(f'the server says goodbye: "{words(text)}"', expired=expired)
+            self.on_token_expired()
+        return ConnectionLostError(f'the server ended the connection: "{printable_text(text)}"', expired=expired)
 
     def _count(self, number: int, what: bytes) -> None:
-        """Follow the number of messages. Only growth is news: some servers repeat EXISTS without any."""
+        """Keep the number of messages. Only growth is news: some servers repeat EXISTS without new mail."""
         if what == b"EXPUNGE":
             self.exists = max(0, self.exists - 1)
             return
@@ -178,70 +178,74 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         pending = self._pending
         if pending is None:
             return
-        if pending.replies:
-            self.transport.write(pending.replies.popleft() + b"\r\n")
+        if pending.continuations:
+            self.transport.write(pending.continuations.popleft() + b"\r\n")
         elif pending.name == "IDLE":
-            self.idling.set()
+            self.idle_started.set()
         elif pending.name == "AUTHENTICATE":
-            # XOAUTH2 refuses so: the reason in Base64, and NO only after a line of ours.
-            if len(pending.challenges) >= MOST_CHALLENGES:
+            # XOAUTH2 refuses in this way: the reason in Base64, and NO only after a line from us.
+            if len(pending.challenges) >= MAX_CHALLENGES:
                 raise ProtocolError("the server goes on asking in AUTHENTICATE")
-            pending.challenges.append(challenge_of(line[1:], pending.secrets))
-            self.transport.write(pending.closing + b"\r\n")
+            pending.challenges.append(decode_challenge(line[1:], pending.secrets))
+            self.transport.write(pending.challenge_response + b"\r\n")
 
-    # --- what we say -----------------------------------------------------------------------------------------------
+    # --- to the server ---------------------------------------------------------------------------------------------
 
-    def order(self, name: str, *args: str, **rest: object) -> Order:
-        """A command of this connection; see Order for the rest."""
-        return Order(name, self.new_tag(), *args, **rest)  # type: ignore[arg-type]
+    def command(self, name: str, *args: str, **rest: object) -> ImapCommand:
+        """Make a command for this connection; see ImapCommand for the rest."""
+        return ImapCommand(name, self.new_tag(), *args, **rest)  # type: ignore[arg-type]
 
     def send(self, line: str, scrub: str | None = None) -> None:
         self.transport.write(line.encode("utf-8") + b"\r\n")
 
-    async def greeting(self) -> None:
-        """Wait for the server's first line. The caller sets the time."""
+    async def wait_for_greeting(self) -> None:
+        """Wait for the server's first line. The caller sets the time-out."""
         await self._greeted.wait()
         if self.failure:
             raise self.failure
 
-    async def run(self, order: Order, *, total: float, quiet: float, refusal: bool = True) -> Reply:
-        """Send *order* and wait for its end: *total* seconds in all, *quiet* without a byte.
+    async def run(
+        self, command: ImapCommand, *, total_seconds: float, read_seconds: float, refusal: bool = True
+    ) -> CommandResult:
+        """Send *command* and wait for its end: *total_seconds* in all, *read_seconds* without a byte.
 
-        NO raises CommandRefusedError unless *refusal* is False; BAD always. After BAD, a time-out or a cancelled wait
-        the connection is given up.
+        NO raises CommandRefusedError unless *refusal* is False; BAD always does. After BAD, a time-out or a cancelled
+        wait the connection is closed.
         """
         if self.failure:
             raise ConnectionLostError(
-                f"the connection is no longer usable: {self.failure}", expired=self.failure.expired
+                f"the connection is no longer usable: {self.failure}", expired=self.failure.is_token_expired
             )
-        self._framer.allow(**order.allowed)
+        self._framer.set_limits(**command.limits)
         try:
-            async with self._time_limit(total, quiet):
-                response = await self.execute(order)
+            async with self._time_limit(total_seconds, read_seconds):
+                response = await self.execute(command)
         except TimeoutError:
-            late = TimedOutError(f"{order.name} did not end within {total:g} s, or was silent for {quiet:g} s")
-            self.fail(late)
-            raise late from None
+            error = TimedOutError(
+                f"{command.name} did not end within {total_seconds:g} s, or was silent for {read_seconds:g} s"
+            )
+            self.fail(error)
+            raise error from None
         except asyncio.CancelledError:
-            self.fail(ConnectionLostError(f"{order.name} was cancelled"))
+            self.fail(ConnectionLostError(f"{command.name} was cancelled"))
             raise
         except Abort as error:
             raise ImapError(str(error)) from error
-        reply = Reply(response.result, response.lines[-1], order.answers)
-        if reply.status == "BAD" or (reply.status == "NO" and refusal):
-            raise self.refused(order.name, reply, order.secrets)
-        return reply
+        result = CommandResult(response.result, response.lines[-1], command.responses)
+        if result.status == "BAD" or (result.status == "NO" and refusal):
+            raise self.refusal_error(command.name, result, command.secrets)
+        return result
 
-    def refused(self, what: str, reply: Reply, secrets: Iterable[str] = ()) -> CommandRefusedError:
-        """The error of a reply that is not OK; after BAD the connection is given up."""
-        said, code = words(reply.text, secrets), _CODE.match(reply.text)
+    def refusal_error(self, what: str, result: CommandResult, secrets: Iterable[str] = ()) -> CommandRefusedError:
+        """Return the error for a result that is not OK. After BAD the connection is closed."""
+        text, code = printable_text(result.text, secrets), _CODE.match(result.text)
         error = CommandRefusedError(
-            f'the server refuses {what}: {reply.status} "{said}"',
-            reply.status,
-            said,
+            f'the server refuses {what}: {result.status} "{text}"',
+            result.status,
+            text,
             code[1].decode().upper() if code else "",
         )
-        if reply.status == "BAD":
+        if result.status == "BAD":
             self.fail(error)
         return error
 
@@ -255,40 +259,40 @@ class GuardedProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib 
         finally:
             self._clock = None
 
-    def _put_off(self) -> None:
-        """Bytes came: the silence is over, the total stays."""
+    def _extend_deadline(self) -> None:
+        """Bytes came: start the read time-out again. The total time-out stays."""
         if self._clock and not self._clock.expired():
             self._clock.reschedule(min(self._deadline, asyncio.get_running_loop().time() + self._quiet))
 
-    def done(self, *, total: float) -> None:
-        """End a running IDLE; its `run` returns when the server agrees, within *total* seconds."""
+    def end_idle(self, *, total: float) -> None:
+        """End a running IDLE. Its `run` returns when the server confirms, within *total* seconds."""
         self.send("DONE")
         self._deadline = asyncio.get_running_loop().time() + total
-        self._put_off()
+        self._extend_deadline()
 
     @property
-    def signed_in(self) -> bool:
-        """Whether the server knows who we are."""
+    def is_signed_in(self) -> bool:
+        """Whether we are signed in."""
         return self.state in (AUTH, SELECTED)
 
-    def enter(self, *, folder: bool) -> None:
-        """Note that we are signed in, and whether a folder is selected: aioimaplib checks commands against it."""
+    def set_state(self, *, folder: bool) -> None:
+        """Set that we are signed in, and whether a folder is selected: aioimaplib checks commands against this."""
         self.state = SELECTED if folder else AUTH
 
     async def ask_capabilities(self, *, total: float) -> None:
-        """What the server can do, asked with a command of its own: what LOGIN's answer adds is read wrongly by many."""
-        reply = await self.run(self.order("CAPABILITY"), total=total, quiet=total)
-        self.capabilities = frozenset(capabilities_of(reply.answers))
+        """Ask for capabilities with a command of its own: those that come with the result of LOGIN are often wrong."""
+        result = await self.run(self.command("CAPABILITY"), total_seconds=total, read_seconds=total)
+        self.capabilities = frozenset(parse_capabilities(result.responses))
         if not {"IMAP4REV1", "IMAP4REV2"} & self.capabilities:
             raise ProtocolError("the server names neither IMAP4rev1 nor IMAP4rev2 among its capabilities")
 
     async def start_tls(self, context: ssl.SSLContext, host: str, *, total: float) -> None:
-        """Turn a plain connection into TLS; what was learnt before it is forgotten. CommandRefusedError if refused."""
-        await self.run(self.order("STARTTLS"), total=total, quiet=total)
-        if self.failure or self._framer.holds_some:
+        """Switch to TLS by STARTTLS and forget the capabilities from before. CommandRefusedError if refused."""
+        await self.run(self.command("STARTTLS"), total_seconds=total, read_seconds=total)
+        if self.failure or self._framer.has_partial:
             raise self.failure or ProtocolError("the server sent text after STARTTLS and before TLS")
         self.transport = await asyncio.get_running_loop().start_tls(
             self.transport, self, context, server_hostname=host, ssl_handshake_timeout=total
         )
-        self._sealed = False
+        self._awaits_tls = False
         self.capabilities = frozenset()

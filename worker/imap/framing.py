@@ -1,34 +1,34 @@
-"""Cuts what a server sends into answers, one loop, bounded in every direction. Pure: bytes in, answers out.
+"""Splits the bytes of a server into responses, in one loop with limits. Pure: bytes in, responses out.
 
-An answer is one response of RFC 3501 §7: a line, and for every literal that a line announces the literal and the line
-that goes on after it. So the end of a FETCH is known from the framing alone, whatever brackets its strings hold.
+A response (RFC 3501 §7) is a line and, for each literal that a line announces, the literal and the rest of the line
+after it. So the end of a FETCH is known from the framing alone, whatever brackets its strings hold.
 """
 
 import re
 from collections.abc import Iterator
 
-from worker.imap.errors import ProtocolError, TooLargeError
+from worker.imap.errors import LiteralTooLargeError, ProtocolError
 
-#: One answer: lines at the even places, literals at the odd ones.
-Answer = tuple[bytes, ...]
+#: One response: lines at even positions, literals at odd ones.
+ServerResponse = tuple[bytes, ...]
 
 #: The longest line outside a search, in bytes.
-LONGEST_LINE = 64 << 10
+MAX_LINE_BYTES = 64 << 10
 
-#: What a piece costs beside its bytes: the memory of its objects, so that many small ones are bounded too.
+#: What a piece counts besides its bytes, for the memory of its objects: so many small pieces are limited too.
 PIECE_COST = 64
 
-#: What a server may send that nobody asked for, between two commands, in bytes.
-UNASKED = 1 << 20
+#: The most unsolicited bytes between two commands.
+MAX_UNSOLICITED_BYTES = 1 << 20
 
 _LITERAL = re.compile(rb"\{(\d{1,20})\}\Z")
 
-#: Lines whose end is free text, which may look like a literal.
+#: Lines that end with free text, which may look like a literal.
 _TEXT = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 
 
 class Framer:
-    """Holds the unfinished answer. `allow` says what the next command is ready to take."""
+    """Holds the incomplete response. `set_limits` sets the limits for the next command."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -36,20 +36,20 @@ class Framer:
         self._pieces: list[bytes] = []
         self._chunks: list[bytes] = []
         self._missing = 0
-        self.allow()
+        self.set_limits()
 
-    def allow(self, *, total: int = UNASKED, literal: int = 0, line: int = LONGEST_LINE) -> None:
+    def set_limits(self, *, total: int = MAX_UNSOLICITED_BYTES, literal: int = 0, line: int = MAX_LINE_BYTES) -> None:
         """Take up to *total* bytes from here on, in literals of up to *literal* and lines of up to *line* bytes."""
         self._total, self._literal, self._line = total, literal, line
 
     @property
-    def holds_some(self) -> bool:
-        """Whether an answer has begun that is not yet whole."""
+    def has_partial(self) -> bool:
+        """Whether a response has begun that is not complete."""
         return bool(self._buffer or self._pieces)
 
-    def feed(self, data: bytes) -> Iterator[Answer]:
-        """The answers that *data* completes. Lazy: `allow` may be called between two of them."""
-        if self._missing:  # the buffer is empty then: spare large literals the way through it
+    def feed(self, data: bytes) -> Iterator[ServerResponse]:
+        """Yield the responses that *data* completes. Lazy: `set_limits` may be called between two of them."""
+        if self._missing:  # the buffer is empty then: large literals need not go through it
             part, data = data[: self._missing], data[self._missing :]
             self._fill(part)
         self._buffer += data
@@ -64,7 +64,7 @@ class Framer:
                 break
             line = bytes(self._buffer[start:end])
             start = self._scanned = end + 2
-            if self._goes_on(line):
+            if self._continues(line):
                 continue
             answer, self._pieces = tuple(self._pieces), []
             yield answer
@@ -73,8 +73,8 @@ class Framer:
         if len(self._buffer) > self._line:
             raise ProtocolError(f"the server sent a line of more than {self._line:,} bytes")
 
-    def _goes_on(self, line: bytes) -> bool:
-        """Keep *line*; True when it announces a literal, so that the answer is not whole."""
+    def _continues(self, line: bytes) -> bool:
+        """Keep *line*. Returns True when it announces a literal, so that the response is not complete."""
         if len(line) > self._line:
             raise ProtocolError(f"the server sent a line of more than {self._line:,} bytes")
         self._spend(len(line))
@@ -88,7 +88,7 @@ class Framer:
     def _begin(self, size: int) -> None:
         if size > self._literal:
             uid = re.search(rb"\bUID (\d{1,10})\b", b" ".join(self._pieces[::2]))
-            raise TooLargeError(
+            raise LiteralTooLargeError(
                 f"the server announced a literal of {size:,} bytes, accepted are {self._literal:,}",
                 (int(uid[1]),) if uid else (),
             )

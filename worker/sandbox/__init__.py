@@ -1,6 +1,6 @@
-"""Reads mail in child processes that have time, memory and nothing else.
+"""Reads mail in child processes, which have limited time and memory and no other rights.
 
-`pool.Sandbox` is what the worker calls; `process` holds one child, `lanes` keeps slow mails from blocking others,
-`frames` is the pipe's layout. In the child run `child` (the program), `mail` (the reading itself), and `confine`,
-`landlock` and `seccomp` (what it gives up). This file imports nothing, since the child reads it too.
+The worker calls `pool.Sandbox`. `process` controls one child, `lanes` keeps slow mails from blocking others, `frames`
+defines the format of the pipe. The child runs `child` (the program), `mail_reader` (the reading itself), and
+`workitems.confinement` (which removes its rights). This file imports nothing, since the child loads it too.
 """

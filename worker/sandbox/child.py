@@ -1,8 +1,8 @@
-"""The program of a reading child: a file that Python is started with, `python -I -B … worker/sandbox/child.py`.
+"""The program of a reading child, started as `python -I -B … worker/sandbox/child.py`.
 
-It loads the one function that its first frame names, gives up everything it does not need, and then answers a frame
-with a frame until its input ends. It sends class names and line numbers of errors, never their texts: those may quote
-a mail.
+It loads the function that its first frame names and gives up all rights that it does not need. Then it answers each
+frame with one frame until its input ends. It sends class names and line numbers of errors, never their texts, which
+may quote a mail.
 """
 
 import gc
@@ -19,23 +19,27 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":  # isolated mode knows neither the current directory nor the script's
+if __name__ == "__main__":  # isolated mode adds neither the current directory nor the script's
     sys.path.insert(0, str(ROOT))
 
-from worker.sandbox import confine, frames, landlock  # noqa: E402  (the path comes first)
-from worker.sandbox.limits import EXIT_MEMORY, ChildLimits  # noqa: E402
+from worker.reading.attachments.library_guard import OutOfTimeError  # noqa: E402  (the path comes first)
+from worker.sandbox import frames  # noqa: E402
+from worker.sandbox.file_watch import CpuTimer, FileWatch  # noqa: E402
+from worker.sandbox.limits import ChildLimits  # noqa: E402
+from workitems.confinement import confine, landlock  # noqa: E402
+from workitems.confinement.limits import EXIT_MEMORY  # noqa: E402
 
-#: The folders whose functions may be named, and whose lines are told when they fail.
-OURS = (ROOT / "worker", ROOT / "tests")
+#: The folders whose functions may be named, and whose line numbers are reported when they fail.
+PROJECT_FOLDERS = (ROOT / "worker", ROOT / "tests")
 
-#: Bytes that one call to the system reads or writes: an ordinary mail at once.
+#: Bytes that one system call reads or writes: an ordinary mail in one call.
 BUFFER = 128 * 1024
 
 _NAME = re.compile(r"(?:worker|tests)(?:\.[a-z_][a-z0-9_]*)+:[a-z_][a-z0-9_]*")
 
 
 def main() -> int:
-    """Serve until the parent closes the pipe; the exit code is only for the log."""
+    """Serve until the parent closes the pipe. Return the exit code, which is only for the log."""
     incoming, outgoing = own_pipes()
     hello, _ = frames.receive(incoming) or ({}, [])
     if not hello:
@@ -44,23 +48,24 @@ def main() -> int:
     limits = ChildLimits.decode(hello["limits"])
     try:
         read = load(hello["function"])(hello["setup"])
-    except Exception as error:  # noqa: BLE001  whatever an import or a rule raises, the parent is told
-        send(outgoing, {**describe(error), "message": str(error)[:300]})  # no mail was seen yet
+    except Exception as error:  # noqa: BLE001  imports and rules may raise anything; the parent needs a report
+        send(outgoing, {**describe(error), "message": str(error)[:300]})  # safe to quote: no mail has been read yet
         return 1
     warnings.simplefilter("ignore")  # libraries quote what they read
     logging.disable(logging.CRITICAL)
-    memory = Memory()
+    memory = MemoryMeter()
     gc.collect()
     gc.freeze()
-    sys.path.remove(str(ROOT))  # what is ours is loaded; beside it lie settings and mail
-    readable = [*OURS, *landlock.libraries()]
-    send(outgoing, {"ready": True, "missing": confine.confine(limits, readable)})
+    confine.hide_project(ROOT)
+    readable = [*PROJECT_FOLDERS, *landlock.libraries()]
+    missing = confine.confine(limits, readable)
+    send(outgoing, {"ready": True, "missing": missing, "cpu": time.process_time()})
     serve(incoming, outgoing, read, limits, memory)
     return 0
 
 
 def own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take the two pipes away from standard input and output, so that a stray print cannot spoil a frame."""
+    """Move the two pipes away from standard input and output, so that a stray print cannot damage a frame."""
     incoming, outgoing = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -69,35 +74,56 @@ def own_pipes() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(incoming, "rb", BUFFER), os.fdopen(outgoing, "wb", BUFFER)
 
 
-def load(name: str) -> Callable[[Any], frames.Read]:
-    """The function `package.module:function`, from this project's own files alone."""
+def load(name: str) -> Callable[[Any], frames.ReadFunction]:
+    """Import `package.module:function`, which must be in this project's own files. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError("the reading function must be named as worker.module:function")
     module, function = name.split(":")
-    found: Callable[[Any], frames.Read] = getattr(importlib.import_module(module), function)
-    if not ours(Path(sys.modules[module].__file__ or "/")):
+    found: Callable[[Any], frames.ReadFunction] = getattr(importlib.import_module(module), function)
+    if not is_project_file(Path(sys.modules[module].__file__ or "/")):
         raise ValueError(f"{module} was found outside of the project")
     return found
 
 
-def serve(incoming: BinaryIO, outgoing: BinaryIO, read: frames.Read, limits: ChildLimits, memory: "Memory") -> None:
+def serve(
+    incoming: BinaryIO, outgoing: BinaryIO, read: frames.ReadFunction, limits: ChildLimits, memory: "MemoryMeter"
+) -> None:
     """Answer every frame until the input ends."""
+    timer = CpuTimer()
+
+    def report(n: int) -> None:
+        send(outgoing, {"file": n})
+
     while frame := frames.receive(incoming):
         head, (raw,) = frame
         del frame
+        watch = FileWatch(timer, report, head["files"])
         try:
-            answer, parts = pack(*read(raw, head["mailbox"]))
-            answer |= {"rss": memory.resident(), "cpu": time.process_time()}
-            send(outgoing, answer, parts, limits)
+            answers = read(raw, head["mailbox"], watch)
+            with timer.limit(head["seconds"]):
+                given = next(answers)
+            while True:
+                answer, parts = pack(given.reading, given.attachments or ())
+                answer |= {"rss": memory.resident(), "cpu": time.process_time(), "more": given.more}
+                answer |= {"same": given.attachments is None, "unfinished": watch.is_out_of_time}
+                send(outgoing, answer, parts, limits)
+                if not given.more:
+                    break
+                given = next(answers)
         except MemoryError:
             os._exit(EXIT_MEMORY)
-        except Exception as error:  # noqa: BLE001  one bad mail must not end the process for the next
+        except (Exception, OutOfTimeError) as error:  # noqa: BLE001  one bad mail must not end the process for the next
             send(outgoing, describe(error))
-        raw, answer, parts = b"", {}, []  # nothing of a mail stays while the next one is awaited
+        raw, answer, parts, given = (
+            b"",
+            {},
+            [],
+            frames.Answer({}, None),
+        )  # keep nothing of a mail while waiting for the next one
 
 
 def pack(reading: dict[str, Any], attachments: Sequence[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Long texts out of the JSON, in front of the attachments."""
+    """Move long texts out of the JSON and put them before the attachments."""
     long = [name for name, value in reading.items() if isinstance(value, str) and len(value) > frames.LONG_TEXT]
     texts = [reading[name].encode("utf-8", "replace") for name in long]
     short = {name: value for name, value in reading.items() if name not in long}
@@ -107,7 +133,7 @@ def pack(reading: dict[str, Any], attachments: Sequence[bytes]) -> tuple[dict[st
 def send(
     outgoing: BinaryIO, head: dict[str, Any], parts: Sequence[bytes] = (), limits: ChildLimits | None = None
 ) -> None:
-    """Write one frame; FrameError, with nothing written, when it is over *limits*."""
+    """Write one frame. Raises FrameError, and writes nothing, when it is over *limits*."""
     outgoing.write(frames.encode(head, parts, limits=limits))
     for part in parts:
         outgoing.write(part)
@@ -115,23 +141,26 @@ def send(
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """The error's class and the innermost line of ours that it came through."""
+    """Return the error's class and the innermost line of this project in its traceback."""
     where, step = "", error.__traceback__
     while step:
         path = Path(step.tb_frame.f_code.co_filename)
-        if ours(path):
+        if is_project_file(path):
             where = f"{path.name}:{step.tb_lineno}"
         step = step.tb_next
     return {"error": type(error).__name__, "where": where}
 
 
-def ours(path: Path) -> bool:
-    """Whether the file is one of the project's."""
-    return any(path.is_relative_to(folder) for folder in OURS)
+def is_project_file(path: Path) -> bool:
+    """Return whether the file belongs to the project."""
+    return any(path.is_relative_to(folder) for folder in PROJECT_FOLDERS)
 
 
-class Memory:
-    """Resident bytes now; opened before the filter, read in a microsecond. Where there is no /proc, the most ever."""
+class MemoryMeter:
+    """Measures resident bytes in a microsecond. Without /proc it returns the peak.
+
+    It opens its file before the filter denies that.
+    """
 
     def __init__(self) -> None:
         statm = Path("/proc/self/statm")

@@ -1,35 +1,58 @@
-"""The pipe's layout, the same both ways: four bytes of length (big-endian), a JSON head, then raw parts.
+"""The format of the pipe, the same in both directions: four bytes of length (big-endian), a JSON head, raw parts.
 
-The head's `parts` lists the lengths of the parts that follow it. Long texts and attachments travel as parts, so that
-the head stays small enough to decode on an event loop.
+The head's `parts` lists the lengths of the parts after it. Long texts and attachments are sent as parts, so that the
+head stays small enough to decode on an event loop.
 
     to the child    {"function", "setup", "parent", "limits"}        once, then for every mail
-                    {"mailbox", "parts": [n]} + the raw mail
-    to the parent   {"ready": true, "missing": […]}                  once, then for every mail
-                    {"reading": {…}, "long": [names], "rss", "cpu", "parts": […]} + long texts + attachments
+                    {"mailbox", "seconds": CPU seconds, "files": CPU seconds for its files, "parts": [n]} + the raw mail
+    to the parent   {"ready": true, "missing": […], "cpu"}           once, then for every mail
+                    {"reading": {…}, "long": [names], "more": whether another answer follows, "rss", "cpu",
+                     "parts": […]} + long texts + attachments
                     {"error": class, "where": "file.py:12"}          for either, when it failed
+
+A mail with files whose content is read gets two answers: first all but that content, then all. In between,
+`{"file": n}` says which file is read next. The second answer has only the fields that changed, and `"same": true` when
+its attachments are those of the first. `"unfinished": true` says that a file used up its time.
 """
 
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import orjson
 
 from worker.sandbox.limits import ChildLimits
 
-if TYPE_CHECKING:  # the child does without asyncio
+if TYPE_CHECKING:  # the child does not load asyncio; the parent does not load the watch
     from asyncio import StreamReader
 
-#: What a child reads with: raw mail and mailbox's name → JSON-able values and the attachments' contents.
-Read = Callable[[bytes, str], tuple[dict[str, Any], Sequence[bytes]]]
+    from worker.sandbox.file_watch import FileWatch
 
-#: Texts above this many characters travel as parts.
+
+class Answer(NamedTuple):
+    """What a child's function gives about a mail: values for JSON, and the contents of the attachments."""
+
+    reading: dict[str, Any]
+    #: None in a second answer whose attachments are those of the first.
+    attachments: Sequence[bytes] | None
+    #: Whether another answer follows.
+    more: bool = False
+
+
+#: Mailbox → encoded field rules, "*" for all other mailboxes. The word `GENERAL` among them adds the general rules
+#: whose names the others do not have.
+EncodedRules = Mapping[str, Sequence[Mapping[str, Any] | str]]
+GENERAL = "general"
+
+#: The function of a child: (raw mail, name of the mailbox, watch over its files) → its answers.
+ReadFunction = Callable[[bytes, str, "FileWatch"], Iterator[Answer]]
+
+#: Texts with more characters are sent as parts.
 LONG_TEXT = 8192
 
-#: Bytes that are written at once.
+#: Bytes in one write.
 CHUNK = 256 * 1024
 
 _LENGTH = struct.Struct("!I")
@@ -47,19 +70,19 @@ def _finite(number: str) -> float:
     return value
 
 
-# Made once: `json.dumps` and `loads` with any argument make them anew each time, 10 µs a mail.
+# Made once: `json.dumps` and `loads` with arguments would make them on each call, 10 µs a mail.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 class FrameError(Exception):
-    """The other end sent what is not a frame, or one over the limits; the message never quotes it."""
+    """The other end sent something that is no frame, or a frame over the limits. The message never quotes it."""
 
 
 def encode(head: dict[str, Any], parts: Sequence[bytes] = (), *, limits: ChildLimits | None = None) -> bytes:
-    """The frame up to its parts, which the caller sends after it. FrameError when it is over *limits*.
+    """Return the frame up to its parts, which the caller sends next. Raises FrameError when it is over *limits*.
 
-    A lone surrogate has no bytes in UTF-8: it becomes "?", which is one UTF-16 unit as well, so offsets stay right.
+    A lone surrogate has no UTF-8 form. It becomes "?", which is also one UTF-16 unit, so offsets stay correct.
     """
     sizes = [len(part) for part in parts]
     whole = {**head, "parts": sizes}
@@ -73,13 +96,13 @@ def encode(head: dict[str, Any], parts: Sequence[bytes] = (), *, limits: ChildLi
 
 
 def head_size(prefix: bytes) -> int:
-    """The length of the head that follows *prefix*."""
+    """Return the length of the head that follows *prefix*."""
     (size,) = _LENGTH.unpack(prefix)
     return int(size)
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The head; FrameError when it is no JSON object."""
+    """Return the head. Raises FrameError when it is no JSON object."""
     try:
         head = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):
@@ -90,7 +113,7 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 def part_sizes(head: dict[str, Any]) -> list[int]:
-    """Take the lengths of the parts that follow out of the head; FrameError when there are none."""
+    """Remove the lengths of the parts from the head and return them. Raises FrameError when there are none."""
     sizes = head.pop("parts", None)
     if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
         raise FrameError("a head without the lengths of its parts")
@@ -98,7 +121,7 @@ def part_sizes(head: dict[str, Any]) -> list[int]:
 
 
 def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
-    """The next frame of a blocking *stream* that can be trusted; None at its end."""
+    """Return the next frame of a blocking *stream* from a trusted sender; None at its end."""
     prefix = stream.read(LENGTH_SIZE)
     if len(prefix) < LENGTH_SIZE:
         return None
@@ -107,7 +130,7 @@ def receive(stream: BinaryIO) -> tuple[dict[str, Any], list[bytes]] | None:
 
 
 async def receive_bounded(stream: "StreamReader", limits: ChildLimits) -> tuple[dict[str, Any], list[bytes]]:
-    """The next frame of a *stream* that nobody trusts. FrameError, or asyncio.IncompleteReadError at its end."""
+    """Return the next frame of an untrusted *stream*. Raises FrameError, or asyncio.IncompleteReadError at its end."""
     size = head_size(await stream.readexactly(LENGTH_SIZE))
     _check(size, [], limits)
     head = decode(await stream.readexactly(size))
@@ -117,7 +140,7 @@ async def receive_bounded(stream: "StreamReader", limits: ChildLimits) -> tuple[
 
 
 def chunks(start: bytes, rest: bytes) -> Iterator[bytes | memoryview]:
-    """*start* and *rest* to be written one after another with a wait in between; in one piece when they are small."""
+    """Split *start* and *rest* into pieces, so that the writer can wait in between; small ones are one piece."""
     if len(rest) <= CHUNK:
         yield start + rest
         return
@@ -127,7 +150,9 @@ def chunks(start: bytes, rest: bytes) -> Iterator[bytes | memoryview]:
 
 
 def _check(head: int, parts: list[int], limits: ChildLimits) -> None:
-    if head > limits.head:
-        raise FrameError(f"a head of {head} bytes, at most {limits.head} are accepted")
-    if len(parts) > limits.parts or sum(parts) > limits.answer:
-        raise FrameError(f"{len(parts)} parts of {sum(parts)} bytes, at most {limits.parts} of {limits.answer}")
+    if head > limits.max_head_bytes:
+        raise FrameError(f"a head of {head} bytes, at most {limits.max_head_bytes} are accepted")
+    if len(parts) > limits.max_parts or sum(parts) > limits.max_answer_bytes:
+        raise FrameError(
+            f"{len(parts)} parts of {sum(parts)} bytes, at most {limits.max_parts} of {limits.max_answer_bytes}"
+        )

@@ -1,85 +1,158 @@
-"""Mails that wait to be read, in one queue, and the shares of it that children take."""
+"""The queue of mails that wait for a child, and the rule for how many of them one child takes."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from worker.sandbox import frames
-from worker.sandbox.process import Child, Result
+from worker.sandbox import failure, frames
+from worker.sandbox.fair_queue import FairQueue, Sender, Turn
+from worker.sandbox.process import Child, ReadingResult
 
-#: Mails, and bytes of mail, that a child has to do at most: so that it never waits for us, and few are read in vain.
-AHEAD, AHEAD_BYTES = 8, frames.CHUNK
+#: The most mails and bytes that a child has ahead: so many that it never waits for us, so few that few are read twice.
+MAX_AHEAD, AHEAD_BYTES = 8, frames.CHUNK
+
+#: How many times longer than its CPU time a mail may take, since other processes use the processor, too; and the most
+#: seconds that this adds.
+WAIT, MAX_EXTRA_SECONDS = 10.0, 30.0
+
+
+#: Bytes of mail that delay its turn as much as a mail of the same sender before it does; the most delay, and that of
+#: files.
+LARGE_BYTES, MAX_DELAY, FILES_DELAY = 128 * 1024, 8.0, 2.0
+_FILE_MARK, _SEARCHED = b"filename", 256 * 1024
 
 
 class Job:
-    """One mail to be read within *limit* seconds, and what becomes of it."""
+    """One mail, and the future of its answer.
 
-    def __init__(self, raw: bytes, mailbox: str, limit: float) -> None:
+    Its text must be read within *limit* seconds of CPU time, then its files within *files_seconds*.
+    """
+
+    def __init__(self, raw: bytes, mailbox: str, limit: float, files_seconds: float, sender: Sender) -> None:
         self.raw = raw
+        self.sender = sender
         self.mailbox = mailbox
-        self.limit = limit
-        self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        #: Who reads it just now.
+        self.seconds = limit
+        self.files_seconds = files_seconds
+        self.turn: Turn = (0.0, 0)
+        #: Whether it seems to have files.
+        self.has_files = raw.find(_FILE_MARK, 0, _SEARCHED) >= 0
+        #: What was read so far, while its files are read.
+        self.partial: ReadingResult | None = None
+        self.answer: asyncio.Future[ReadingResult] = asyncio.get_running_loop().create_future()
+        #: The child that reads it now, and since when.
         self.child: Child | None = None
-        #: Runs out while it waits for its turn.
-        self.turn = asyncio.timeout(None)
+        self.started = 0.0
+        #: Limits the wait for its turn.
+        self.wait_timeout = asyncio.timeout(None)
 
-    def wait(self, seconds: float | None) -> None:
-        """Its turn comes within *seconds*; None: it has come."""
+    def start(self, child: Child) -> None:
+        """Note that its turn has come."""
+        self.child = child
+        self.started = asyncio.get_running_loop().time()
+        self.set_wait(None)
+
+    def set_wait(self, seconds: float | None) -> None:
+        """End the wait for its turn after *seconds*; None once its turn has come."""
         if not self.answer.done():
-            self.turn.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+            self.wait_timeout.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
-    def end(self, outcome: Result | Exception) -> None:
-        """Tell whoever waits, if anybody does."""
+    @property
+    def delay(self) -> float:
+        """How much later its turn comes: mail that is large, or has files, takes longer than most."""
+        return min(len(self.raw) / LARGE_BYTES, MAX_DELAY) + FILES_DELAY * self.has_files
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What the child gets with the mail."""
+        return {"mailbox": self.mailbox, "seconds": self.seconds, "files": self.files_seconds}
+
+    @property
+    def text_wait(self) -> float:
+        """Seconds until a child is ended that reads the text and does not keep to its CPU time."""
+        return _wait(self.seconds)
+
+    @property
+    def files_wait(self) -> float:
+        """The same for the files."""
+        return _wait(self.files_seconds)
+
+    def finish(self, outcome: ReadingResult | Exception) -> None:
+        """Give the outcome to the caller, unless the call was cancelled. What was read before an error stands."""
         self.child = None
         if self.answer.done():
             return
+        if isinstance(outcome, failure.ReadFailedError):
+            if self.started:
+                outcome.seconds = asyncio.get_running_loop().time() - self.started
+            if self.partial:
+                is_slow = outcome.kind == "timeout"
+                outcome = replace(self.partial, cpu_seconds=outcome.seconds, stopped=outcome, is_unfinished=is_slow)
         if isinstance(outcome, Exception):
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)
 
 
-class Queue:
-    """Jobs in the order in which they came. Each waits up to *wait* seconds for its turn; *size* share them."""
+def _wait(seconds: float) -> float:
+    return min(WAIT * seconds, seconds + MAX_EXTRA_SECONDS)
+
+
+class JobQueue:
+    """Jobs of all senders in turn. Each waits up to *wait* seconds; *size* children share them."""
 
     def __init__(self, wait: float, size: int) -> None:
         self._wait = wait
         self._size = size
-        self._jobs: deque[Job] = deque()
+        self._jobs: FairQueue[Job] = FairQueue()
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def append(self, job: Job) -> None:
-        job.wait(self._wait)
-        self._jobs.append(job)
+        job.set_wait(self._wait)
+        job.turn = self._jobs.append(job, job.sender, job.delay)
 
-    def put_back(self, jobs: deque[Job]) -> None:
-        """In front of all others, in their order; *jobs* is empty then."""
+    def put_back(self, jobs: deque[Job], slow: Sender = ()) -> None:
+        """Queue *jobs* again for their turns; at the end those of a sender with a *slow* one: they may be slow, too."""
         while jobs:
             job = jobs.pop()
-            job.wait(self._wait)
-            self._jobs.appendleft(job)
+            job.set_wait(self._wait)
+            if set(job.sender) & set(slow):
+                job.turn = self._jobs.append(job, job.sender, job.delay)
+            else:
+                self._jobs.restore(job, job.turn)
 
-    def share(self, ahead: Sequence[Job]) -> list[Job]:
-        """What a child takes that still has *ahead* to do: a little, something is left for the others.
+    def take_share(self, ahead: Sequence[Job]) -> list[Job]:
+        """Return the jobs for a child that still has the jobs *ahead*: only a few, so that other children get some too.
 
-        A large one only when it has nothing else to do, so that no writing waits for it. Dropped ones are passed over.
+        Only a child with no other jobs takes a large mail, so that no write waits for it, or one with files, which may
+        be slow. Cancelled jobs are dropped.
         """
-        if len(ahead) > AHEAD // 2:
+        if len(ahead) > MAX_AHEAD // 2:
             return []
         jobs: list[Job] = []
-        most = min(AHEAD - len(ahead), -(-len(self._jobs) // self._size))
-        room = AHEAD_BYTES - sum(len(job.raw) for job in ahead)
-        while self._jobs and len(jobs) < most and (len(self._jobs[0].raw) <= room or not (jobs or ahead)):
-            job = self._jobs.popleft()
+        count = min(MAX_AHEAD - len(ahead), -(-len(self._jobs) // self._size))
+        free_bytes = AHEAD_BYTES - sum(len(job.raw) for job in ahead)
+        while self._jobs and len(jobs) < count:
+            job = self._jobs.peek()
+            if (jobs or ahead) and (job.has_files or len(job.raw) > free_bytes):
+                break
+            self._jobs.pop()
             if not job.answer.done():
-                room -= len(job.raw)
+                free_bytes -= len(job.raw)
                 jobs.append(job)
         return jobs
 
-    def end(self, error: Exception) -> None:
-        """Nobody will read them."""
+    def fail_all(self, error: Exception) -> None:
+        """Fail all jobs with *error*."""
         while self._jobs:
-            self._jobs.popleft().end(error)
+            self._jobs.pop().finish(error)
+
+    def refuse(self, is_refused: Callable[[Sender], bool]) -> None:
+        """Fail the waiting jobs of refused senders; `take_share` drops them."""
+        for job in self._jobs:
+            if not job.answer.done() and is_refused(job.sender):
+                job.finish(failure.deferred_error())

@@ -1,48 +1,47 @@
-"""Who may read now: `size` children at once, and beside them a few whose mail turned out to be slow.
+"""Limits how many children read at once: `size` of them, and a few more whose mail is slow.
 
-A child whose mail takes longer than *patience* gives its place to the next and goes on in the slow lane, so that a
-handful of spinning mails does not make ordinary ones wait for their time limit. While the slow lane is full it keeps
-its place.
+A child whose mail takes longer than *patience* seconds moves to the slow lane and frees its slot, so that ordinary
+mail does not wait for a few endless mails. While the slow lane is full, the child keeps its slot.
 """
 
 import asyncio
 from collections.abc import Callable
 
 
-class Place:
-    """One child's right to read; `begin` and `rest` for every mail, `leave` at the end."""
+class LanePermit:
+    """The right of one child to read. It has a timer for every mail; call `release` at the end."""
 
     def __init__(self, lanes: "Lanes") -> None:
-        self.slow = False
+        self.is_slow = False
         self._lanes = lanes
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, impatient: Callable[[], None]) -> None:
-        """Start to count the patience; *impatient* is called when it is over and the mail is not."""
-        self._timer = asyncio.get_running_loop().call_later(self._lanes.patience, self._over, impatient)
+    def start_timer(self, on_slow: Callable[[], None]) -> None:
+        """Call *on_slow* when the mail takes longer than `slow_after` seconds."""
+        self._timer = asyncio.get_running_loop().call_later(self._lanes.slow_after, self._over, on_slow)
 
-    def rest(self) -> None:
-        """The mail is done."""
+    def stop_timer(self) -> None:
+        """Stop the timer: the mail is done."""
         if self._timer:
             self._timer.cancel()
 
-    def leave(self) -> None:
-        """Give the place back, in whichever lane it is by now."""
-        self.rest()
-        self._lanes.give_back(self)
+    def release(self) -> None:
+        """Return the slot of the normal or of the slow lane."""
+        self.stop_timer()
+        self._lanes.release(self)
 
-    def _over(self, impatient: Callable[[], None]) -> None:
-        self.slow = self.slow or self._lanes.step_aside()
-        impatient()
-        if not self.slow:
-            self.begin(impatient)
+    def _over(self, on_slow: Callable[[], None]) -> None:
+        self.is_slow = self.is_slow or self._lanes.move_to_slow()
+        on_slow()
+        if not self.is_slow:
+            self.start_timer(on_slow)
 
 
 class Lanes:
-    """`busy_slow` is how many are in the slow lane; *changed* is called when that rises."""
+    """`busy_slow` counts the children in the slow lane. *changed* is called when it rises."""
 
     def __init__(self, size: int, slow: int, patience: float, changed: Callable[[], None]) -> None:
-        self.patience = patience
+        self.slow_after = patience
         self.busy_slow = 0
         self._free = size
         self._slow = slow
@@ -50,17 +49,17 @@ class Lanes:
 
     @property
     def free(self) -> int:
-        """How many children may begin now."""
+        """The number of children that may start to read now."""
         return self._free
 
-    def place(self) -> Place:
-        """A place for one child; only while one is `free`."""
+    def acquire(self) -> LanePermit:
+        """Take a slot for one child. Call it only while one is `free`."""
         assert self._free > 0
         self._free -= 1
-        return Place(self)
+        return LanePermit(self)
 
-    def step_aside(self) -> bool:
-        """Move one child to the slow lane; False when that is full."""
+    def move_to_slow(self) -> bool:
+        """Move one child to the slow lane; return False when it is full."""
         if self.busy_slow >= self._slow:
             return False
         self.busy_slow += 1
@@ -68,9 +67,9 @@ class Lanes:
         self._changed()
         return True
 
-    def give_back(self, place: Place) -> None:
-        """One child is done."""
-        if place.slow:
+    def release(self, permit: LanePermit) -> None:
+        """Take back the slot of one child."""
+        if permit.is_slow:
             self.busy_slow -= 1
         else:
             self._free += 1

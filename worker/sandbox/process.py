@@ -1,4 +1,4 @@
-"""One reading child, seen from its parent: start, one mail at a time, its end."""
+"""One reading child, as its parent controls it: start, send and receive mails, end."""
 
 import asyncio
 import contextlib
@@ -6,13 +6,14 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from worker.sandbox import failure, frames
 from worker.sandbox.limits import ChildLimits
+from workitems.confinement import start
 
 #: Seconds that a child may take from its start to its first answer; 0.5 to 1 is usual, a busy machine needs more.
 START_TIME = 60.0
@@ -20,35 +21,47 @@ START_TIME = 60.0
 #: Seconds to wait for the rest of standard error once a process has ended.
 END_TIME = 5.0
 
-#: Seconds between the end of a child's answers and its own end, a little more than a crash takes.
+#: Seconds from the end of a child's answers to the end of its process; a crash takes a little less.
 CRASH_TIME = 1.0
 
-#: Bytes that a stream buffers before the pipe is left to fill.
-_BUFFER = 1024 * 1024
+#: Answers and reports about one mail; it has fewer files that are read.
+MAX_FRAMES = 1000
 
-#: All that a child knows of this process's environment. `-I` also ignores every PYTHON… variable.
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+#: Bytes that a stream buffers before it stops reading from the pipe.
+_BUFFER = 1024 * 1024
 
 _PROGRAM = Path(__file__).with_name("child.py")
 _ERROR_LINE = re.compile(rb"^(?:Fatal Python error|[A-Za-z_][\w.]{0,60}(?=:|\s*$))", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What was read from one mail.
+class ReadingResult:
+    """The result of reading one mail.
 
     *reading* holds the fields of `worker.reading.Reading` as plain JSON values (tuples are lists), except that its
-    `attachments` are `{"n", "name", "type", "size", "inline", "content_id"}`; *attachments* holds their contents in
-    the same order.
+    `attachments` are `{"n", "name", "type", "size", "inline", "content_id", "unread"}`; *attachments* holds their
+    contents in the same order.
     """
 
     reading: dict[str, Any]
     attachments: list[bytes]
+    #: Processor time that the child used.
+    cpu_seconds: float = 0.0
+    #: The file that is read next, or was read when the child ended; 0 for none.
+    file: int = 0
+    #: Why the reading ended at that file, if it did.
+    stopped: failure.ReadFailedError | None = None
+    #: Whether a file used up its time.
+    is_unfinished: bool = False
+
+
+def _ignore(_: ReadingResult) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """How a child begins: the function that its parent chose, that function's argument, and the limits."""
+class ChildSpec:
+    """How to start a child: the function that reads, the argument that makes it, and the limits."""
 
     function: str
     setup: Any
@@ -56,23 +69,24 @@ class Start:
 
 
 class Child:
-    """A running process. `missing` names the steps of confinement that the platform does not have."""
+    """A running process. `missing_confinement` names the confinement steps that the platform does not support."""
 
     def __init__(self, process: Process, transport: asyncio.SubprocessTransport, limits: ChildLimits) -> None:
         self.mails = 0
-        self.ready = False
-        self.missing: list[str] = []
+        self.is_ready = False
+        self.missing_confinement: list[str] = []
         self._process = process
         self._transport = transport
         self._limits = limits
+        self._is_killed = False
         self._resident = 0
         self._processor = 0.0
-        self._stderr = asyncio.create_task(_last_words(process.stderr))
+        self._stderr = asyncio.create_task(_read_stderr(process.stderr))
 
     @classmethod
-    async def start(cls, start: Start) -> "Child":
-        """A child that has loaded its function and is confined; SandboxUnavailableError when that fails."""
-        loop, arguments = asyncio.get_running_loop(), ["-I", "-B", "-X", "utf8", str(_PROGRAM)]
+    async def start(cls, spec: ChildSpec) -> "Child":
+        """Start a child, which loads its function and is then confined. Raises SandboxUnavailableError."""
+        loop, arguments = asyncio.get_running_loop(), [*start.PYTHON_OPTIONS, str(_PROGRAM)]
         transport, protocol = await loop.subprocess_exec(
             lambda: SubprocessStreamProtocol(_BUFFER, loop),
             sys.executable,
@@ -80,81 +94,96 @@ class Child:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=_ENVIRONMENT,
-            cwd="/",
-            close_fds=True,
-            start_new_session=True,
+            **start.SURROUNDINGS,
         )
-        child = cls(Process(transport, protocol, loop), transport, start.limits)
+        child = cls(Process(transport, protocol, loop), transport, spec.limits)
         try:
             async with asyncio.timeout(START_TIME):
-                await child._greet(start)
+                await child._set_up(spec)
             return child
         except TimeoutError:
             raise failure.SandboxUnavailableError(f"the reading process took over {START_TIME:g} s to start") from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            why = failure.ended(await child._code())
+            why = failure.exit_error(await child._code())
             raise failure.SandboxUnavailableError(f"no reading process can start: {why}") from None
         except frames.FrameError as error:
-            raise failure.SandboxUnavailableError(f"the reading process answers nonsense: {error}") from None
+            raise failure.SandboxUnavailableError(f"the reading process sends invalid answers: {error}") from None
         finally:
-            if not child.ready:
+            if not child.is_ready:
                 child.kill()
-                await child.ended()
+                await child.wait()
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The id of the process."""
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
-        """Whether it runs, as far as is known."""
-        return self._process.returncode is None
+    def is_alive(self) -> bool:
+        """Whether it was not killed and, as far as is known, has not ended."""
+        return not self._is_killed and self._process.returncode is None
 
     @property
-    def worn(self) -> bool:
-        """Whether it has read enough mails, or grown or worked so much, that a fresh one should go on."""
+    def is_worn_out(self) -> bool:
+        """Whether a new child should replace it: it reached its limit of mails or memory, or half its CPU time."""
         limits = self._limits
-        return self.mails >= limits.mails or self._resident > limits.grown or self._processor > limits.cpu / 2
+        return (
+            self.mails >= limits.max_mails
+            or self._resident > limits.max_resident_bytes
+            or self._processor > limits.max_cpu_seconds / 2
+        )
 
-    async def send(self, mails: Sequence[tuple[bytes, str]], *, patiently: bool) -> None:
-        """Give it raw mails with their mailboxes' names, for as many `receive`. ReadFailedError when it has ended.
+    async def send(self, mails: Sequence[tuple[bytes, dict[str, Any]]], *, drain: bool) -> None:
+        """Send raw mails with their heads; then `receive` once for each. Raises ReadFailedError when it has ended.
 
-        *patiently*: as fast as the child takes them; never while it has answers to give: each may wait for the other.
+        *drain*: wait while the pipe is full. Do not wait while the child sends answers: each would block the other.
         """
         try:
-            for raw, mailbox in mails:
-                await self._send({"mailbox": mailbox}, raw, patiently=patiently)
+            for raw, head in mails:
+                await self._send(head, raw, drain=drain)
         except ConnectionError:
-            raise failure.ended(await self._code()) from None
+            raise failure.exit_error(await self._code()) from None
 
-    async def receive(self) -> Result:
-        """What it read of the next mail. After a ReadFailedError it goes on only when that is of kind "error"."""
+    async def receive(self, limit: float = 0, on_progress: Callable[[ReadingResult], None] = _ignore) -> ReadingResult:
+        """Return the result for the next mail, which has *limit* CPU seconds.
+
+        After a ReadFailedError it can continue only if that is a ReportedError.
+
+        Before the files of a mail are read, and at each of them, *on_progress* gets the result so far.
+        """
         self.mails += 1
+        result: ReadingResult | None = None
         try:
-            head, parts = await self._receive()
+            for _ in range(MAX_FRAMES):
+                head, parts = await self._receive()
+                if "error" in head:
+                    raise failure.reported_error(head, limit)
+                if result and "file" in head:
+                    result = replace(result, file=int(head["file"]))
+                else:
+                    result = self._unpack(head, parts, result)
+                    if not head["more"]:
+                        return result
+                on_progress(result)
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise failure.ended(await self._code()) from None
+            raise failure.exit_error(await self._code()) from None
         except frames.FrameError as error:
-            raise failure.nonsense(error) from None
-        if "error" in head:
-            raise failure.raised(head)
-        try:
-            return self._unpack(head, parts)
+            raise failure.malformed_answer_error(error) from None
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise failure.nonsense("a head without its fields") from None
+            raise failure.malformed_answer_error("a head without its fields") from None
+        raise failure.malformed_answer_error("too many frames")
 
     def kill(self) -> None:
-        """End it now (SIGKILL); `ended` waits for it."""
-        if self.alive:
+        """Kill it now (SIGKILL); `wait` waits for its end."""
+        if self.is_alive:
+            self._is_killed = True
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    async def ended(self) -> tuple[int, int, str]:
-        """Wait for the end: exit code, bytes that it wrote to standard error, and the class of the last error there.
+    async def wait(self) -> tuple[int, int, str]:
+        """Wait for its end. Return exit code, number of bytes on standard error, and class of the last error there.
 
-        To be called once; it closes the pipes.
+        Call it once; it closes the pipes.
         """
         try:
             code = await self._process.wait()
@@ -164,23 +193,23 @@ class Child:
             self._stderr.cancel()
             self._transport.close()
 
-    async def _greet(self, start: Start) -> None:
-        hello = {"function": start.function, "setup": start.setup, "parent": os.getpid()}
-        await self._send({**hello, "limits": start.limits.encode()})
+    async def _set_up(self, spec: ChildSpec) -> None:
+        hello = {"function": spec.function, "setup": spec.setup, "parent": os.getpid()}
+        await self._send({**hello, "limits": spec.limits.encode()})
         head, _ = await self._receive()
         if "error" in head:
-            told = f"{head['error']}: {head.get('message')} ({head.get('where')})"
-            raise failure.SandboxUnavailableError(f"the reading process cannot start: {told}")
-        self.missing, self.ready = head["missing"], True
+            reason = f"{head['error']}: {head.get('message')} ({head.get('where')})"
+            raise failure.SandboxUnavailableError(f"the reading process cannot start: {reason}")
+        self.missing_confinement, self._processor, self.is_ready = head["missing"], head["cpu"], True
 
-    async def _send(self, head: dict[str, Any], raw: bytes | None = None, *, patiently: bool = True) -> None:
-        """Write a frame, waiting *patiently* while the pipe is full; a small one at once, to wake it once."""
+    async def _send(self, head: dict[str, Any], raw: bytes | None = None, *, drain: bool = True) -> None:
+        """Write a frame; with *drain*, wait while the pipe is full. A small one is one write: the child wakes once."""
         pipe = self._process.stdin
         assert pipe
         frame = frames.encode(head, [] if raw is None else [raw])
         for chunk in frames.chunks(frame, raw or b""):
             pipe.write(chunk)
-            if patiently:
+            if drain:
                 await pipe.drain()
 
     async def _receive(self) -> tuple[dict[str, Any], list[bytes]]:
@@ -188,23 +217,33 @@ class Child:
         return await frames.receive_bounded(self._process.stdout, self._limits)
 
     async def _code(self) -> int | None:
-        """The exit code of a process whose pipe has closed; None when it lives on without it."""
+        """Return the exit code of a process whose pipe has closed; None if the process still runs."""
         try:
             async with asyncio.timeout(CRASH_TIME):
                 return await self._process.wait()
         except TimeoutError:
             return None
 
-    def _unpack(self, head: dict[str, Any], parts: list[bytes]) -> Result:
-        """The reverse of the child's `pack`; KeyError, TypeError or ValueError when it does not fit."""
+    def _unpack(self, head: dict[str, Any], parts: list[bytes], first: ReadingResult | None) -> ReadingResult:
+        """Reverse the child's `pack`; a second answer completes the *first*.
+
+        Raises KeyError, TypeError, ValueError or OverflowError for a wrong answer.
+        """
         reading, long = dict(head["reading"]), list(head["long"])
         reading |= {str(name): text.decode() for name, text in zip(long, parts[: len(long)], strict=True)}
-        self._resident, self._processor = int(head["rss"]), float(head["cpu"])
-        return Result(reading, parts[len(long) :])
+        attachments = parts[len(long) :]
+        processor = float(head["cpu"])
+        used = max(0.0, processor - self._processor)
+        self._resident, self._processor = int(head["rss"]), processor
+        if first:
+            reading = first.reading | reading
+            attachments = first.attachments if head["same"] else attachments
+            used += first.cpu_seconds
+        return ReadingResult(reading, attachments, used, is_unfinished=bool(head["unfinished"]))
 
 
-async def _last_words(stream: asyncio.StreamReader | None) -> tuple[int, str]:
-    """Read standard error to its end: how much came, and the class of the last error in it; a text may quote a mail."""
+async def _read_stderr(stream: asyncio.StreamReader | None) -> tuple[int, str]:
+    """Read standard error to its end. Return its size and the last error's class; the text itself may quote a mail."""
     count, tail = 0, b""
     while stream and (data := await stream.read(4096)):
         count, tail = count + len(data), (tail + data)[-4096:]

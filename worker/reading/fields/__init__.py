@@ -1,1 +1,1 @@
-"""Fields cut out of text: by label, by pattern, with evidence."""
+"""Extracts fields from text: by label, by pattern, with evidence."""

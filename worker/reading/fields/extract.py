@@ -1,213 +1,273 @@
-"""Fields of one mail: candidates of all rules in all sources, the best as value, the others as alternatives."""
+"""Extracts the fields of one mail: all candidates of all rules, the best as value, the others as alternatives."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from worker.reading.fields.labels import Candidate, candidates
-from worker.reading.fields.language import language_of_text
-from worker.reading.fields.lexicon import Lexicon, language_of, lexicon
-from worker.reading.fields.patterns import matches
-from worker.reading.fields.tables import table_at
-from worker.reading.fields.values import Hint, Value, ambiguous, find
-from worker.reading.fields.words import tokens_of
-from worker.reading.rules import FieldRule
-from worker.reading.text import Utf16
+from worker.reading.fields.findings import MAX_FINDINGS, FieldFindings, FieldSource, Finding
+from worker.reading.fields.labels import Candidate, Place, find_candidates
+from worker.reading.fields.lexicon import Label, Lexicon, label_languages
+from worker.reading.fields.patterns import find_matches
+from worker.reading.fields.rules import PLACES, FieldRule, is_general
+from worker.reading.fields.surroundings import Surroundings, fills
+from worker.reading.fields.tables import parse_table
+from worker.reading.fields.values import Hint, Readings, find_readings, is_blank
+from worker.reading.fields.words import tokenize
 
-#: Other readings kept of one field, and findings of one rule that are weighed.
-MAX_ALTERNATIVES = 5
-MAX_FINDINGS = 30
-#: Confidence of a pattern's match, and of a value that has a different one beside it in the same source.
+#: Confidence of a match of a pattern: of a rule without labels, and of one whose labels give no value.
 PATTERN = 0.8
-CONTESTED = 0.6
-#: Signs of currencies that make a number an amount, as letters do.
-_SIGNS = frozenset("€$£¥")
-#: Types that are written differently from country to country.
-LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
-
-
-@dataclass(frozen=True)
-class Source:
-    """A text in which fields are looked for, within `spans`, and how much it counts beside the others."""
-
-    name: str
-    text: str
-    spans: list[tuple[int, int]]
-    weight: float
-
-    @cached_property
-    def utf16(self) -> Utf16:
-        return Utf16(self.text)
-
-    @cached_property
-    def language(self) -> str | None:
-        return language_of_text(self.text)
+PATTERN_ONLY = 0.5
+#: Currency signs; like currency codes, they make a number an amount.
+_SIGNS = frozenset("€$£¥₹₩₽₺₪₫₦₱฿₴")
+#: Types whose form depends on the country.
+_LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
+_DATED = frozenset({"date", "datetime"})
+#: What "kr" is in the languages that write it.
+_CROWNS = {"sv": "SEK", "da": "DKK", "nb": "NOK"}
+#: General fields whose one-word labels are ordinary words, which other words make more special.
+_ORDINARY = frozenset({"amount", "date", "name", "address"})
 
 
 @dataclass(slots=True)
-class _Finding:
-    source: Source
-    place: int
-    start: int
-    end: int
-    value: Any
-    rule: str
-    confidence: float
+class Extraction:
+    """The fields of one mail."""
 
-    def evidence(self) -> dict[str, Any]:
-        utf16 = self.source.utf16
-        return {
-            "raw": self.source.text[self.start : self.end],
-            "source": self.source.name,
-            "start": utf16(self.start),
-            "end": utf16(self.end),
-        }
+    #: Name → normal form.
+    fields: dict[str, Any]
+    #: Name → {raw, source, start, end, rule, confidence, alternatives}.
+    evidence: dict[str, dict[str, Any]]
+    #: {name, why, readings} of each field that has no value: `absent`, `ambiguous` or `wrong_type`.
+    missing: tuple[dict[str, Any], ...]
 
 
-def extract(sources: list[Source], rules: Sequence[FieldRule]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """(name → normal form, name → evidence). `sources` come best first; a field without a value is in neither."""
-    rules = tuple(rules)
-    known = lexicon(rules)
-    searched = [(number, rule) for number, rule in enumerate(rules) if rule.pattern is not None and not rule.labels]
-    findings: list[list[_Finding]] = [[] for _ in rules]
-    unsure: list[list[Any]] = [[] for _ in rules]
-    for place, source in enumerate(sources):
+class _Plan:
+    """What is looked for with one set of rules."""
+
+    def __init__(self, rules: tuple[FieldRule, ...]) -> None:
+        self.rules = rules
+        self.lexicon = Lexicon(rules)
+        with_pattern = [rule for rule in rules if rule.pattern is not None]
+        #: Rules whose pattern is searched everywhere, and where their labels give no value.
+        self.by_pattern = [rule for rule in with_pattern if not rule.labels]
+        self.else_by_pattern = [rule for rule in with_pattern if rule.labels and not rule.labels_only]
+        #: Name → first rule of that name, in the order of the queue's row and then of the rules.
+        self.fields: dict[str, FieldRule] = {}
+        for rule in sorted(rules, key=lambda rule: rule.show or len(PLACES) + 1):
+            self.fields.setdefault(rule.name, rule)
+        self.expected = {name for name, rule in self.fields.items() if not is_general(rule)}
+
+
+@lru_cache(maxsize=64)
+def _plan(rules: tuple[FieldRule, ...]) -> _Plan:
+    """Return the plan for these rules, made once."""
+    return _Plan(rules)
+
+
+def extract_fields(sources: list[FieldSource], rules: Sequence[FieldRule], sent: date | None = None) -> Extraction:
+    """Return the fields of a mail that came on the day *sent*.
+
+    The best of *sources* is first. Rules of one name are ways to one field.
+    """
+    plan = _plan(tuple(rules))
+    found: dict[str, FieldFindings] = defaultdict(FieldFindings)
+    for rank, source in enumerate(sources):
         for start, end in source.spans:
-            _by_label(source, place, start, end, rules, known, findings, unsure)
-        for number, rule in searched:
-            _by_pattern(source, place, rule, findings[number])
-    fields: dict[str, Any] = {}
-    evidence: dict[str, dict[str, Any]] = {}
-    for rule, found, readings in zip(rules, findings, unsure, strict=True):
-        if found and rule.name not in fields:
-            fields[rule.name], evidence[rule.name] = _best(found, readings)
-    return fields, evidence
+            for label, candidate in find_candidates(source.text, plan.lexicon, start, end):
+                for number in label.rules:
+                    rule = plan.rules[number]
+                    _Search(rule, source, rank, sent, found[rule.name]).by_label(label, candidate, end)
+        for rule in plan.by_pattern:
+            _Search(rule, source, rank, sent, found[rule.name]).by_pattern(PATTERN)
+    for rule in plan.else_by_pattern:
+        if not found[rule.name].values:
+            _search_pattern_only(sources, rule, sent, found[rule.name])
+    return _extraction(found, plan)
 
 
-def _by_label(
-    source: Source,
-    place: int,
-    start: int,
-    end: int,
-    rules: tuple[FieldRule, ...],
-    known: Lexicon,
-    findings: list[list[_Finding]],
-    unsure: list[list[Any]],
+def _extraction(found: dict[str, FieldFindings], plan: _Plan) -> Extraction:
+    fields, evidence, missing = {}, {}, []
+    for name in plan.fields:
+        if name not in found and name not in plan.expected:
+            continue
+        if best := found[name].best():
+            fields[name], evidence[name] = best
+        elif absence := found[name].missing(name, is_expected=name in plan.expected):
+            missing.append(absence)
+    return Extraction(fields, evidence, tuple(missing))
+
+
+def _search_pattern_only(
+    sources: list[FieldSource], rule: FieldRule, sent: date | None, findings: FieldFindings
 ) -> None:
-    for candidate in candidates(source.text, known, start, end):
-        for number in candidate.label.rules:
-            if len(findings[number]) >= MAX_FINDINGS:
-                continue
-            rule = rules[number]
-            value = _value(rule, source, candidate, end)
-            if value is None:
-                unsure[number] += ambiguous(rule, source.text[candidate.start : candidate.end])[:MAX_ALTERNATIVES]
-                continue
-            findings[number].append(
-                _Finding(
-                    source,
-                    place,
-                    value.start,
-                    value.end,
-                    value.value,
-                    f"label: {candidate.label.label}",
-                    candidate.confidence * source.weight,
-                )
+    """Search the pattern of a rule whose labels give no value in subject and new text. Several values are in doubt."""
+    matched = FieldFindings()
+    for rank, source in enumerate(sources):
+        if source.is_new:
+            _Search(rule, source, rank, sent, matched).by_pattern(PATTERN_ONLY)
+    if all(each.value == matched.values[0].value for each in matched.values):
+        findings.values += matched.values
+        return
+    for each in matched.values:
+        findings.add_doubtful(each.source, each.start, each.end, [each.value])
+
+
+def _may_be_a_name(word: str) -> bool:
+    return not word[0].islower() or len(word) <= 3
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for one rule in one source."""
+
+    rule: FieldRule
+    source: FieldSource
+    rank: int
+    sent: date | None
+    findings: FieldFindings
+
+    def by_label(self, label: Label, candidate: Candidate | None, end: int) -> None:
+        """Keep what a label gives: a value, readings in doubt, or text of another type."""
+        if len(self.findings.values) >= MAX_FINDINGS:
+            return
+        if self.rule.type == "table":
+            if table := parse_table(self.source.text, label, end):
+                self._add(Readings(table.start, table.end, (table.rows,)), f"label: {label.spelling}", 0.9)
+            return
+        if candidate is None:
+            return
+        found = self._readings(candidate)
+        if found is None:
+            self._note_wrong(candidate)
+        elif len(found.values) != 1 or self._is_vague(candidate):
+            self.findings.add_doubtful(self.source, found.start, found.end, found.values)
+        else:
+            is_plain = candidate.leads and candidate.place is not Place.ADJACENT
+            self._add(
+                found, f"label: {label.spelling}", candidate.confidence, is_plain=is_plain, order=self._order(label)
             )
 
+    def by_pattern(self, confidence: float) -> None:
+        """Search the pattern everywhere in the source."""
+        assert self.rule.pattern is not None
+        for start, end in self.source.spans:
+            for first, last in find_matches(self.rule.pattern, self.source.text[start:end]):
+                if len(self.findings.values) >= MAX_FINDINGS:
+                    return
+                found = self._matched(start + first, start + last, self._hint(None))
+                if found is not None and len(found.values) == 1:
+                    self._add(found, "pattern", confidence)
 
-def _value(rule: FieldRule, source: Source, candidate: Candidate, end: int) -> Value | None:
-    """The value of a candidate, placed in the source's text."""
-    if rule.type == "table":
-        table = table_at(source.text, candidate.label, end)
-        return Value(table.start, table.end, table.rows) if table else None
-    start, strict = candidate.start, candidate.strict
-    if strict and not _may_fit_a_sentence(rule, source.text[start : start + 24]):
-        return None
-    hint = _hint(rule, source, candidate)
-    text = source.text[start : candidate.end]
-    if rule.pattern is None:
-        value = find(rule, text, hint)
-        if value is None or (strict and not _fits_a_sentence(rule, candidate, text, value)):
+    def _order(self, label: Label) -> int:
+        """Return the place of a label among those of a name."""
+        is_name = self.rule.type == "name" and label.spelling in self.rule.labels
+        return self.rule.labels.index(label.spelling) if is_name else 0
+
+    def _add(self, found: Readings, rule: str, confidence: float, *, is_plain: bool = True, order: int = 0) -> None:
+        confidence *= self.source.weight
+        value = found.values[0]
+        self.findings.values.append(
+            Finding(self.source, self.rank, found.start, found.end, value, rule, confidence, is_plain, order)
+        )
+
+    def _readings(self, candidate: Candidate) -> Readings | None:
+        """Return what a candidate may mean, with its position in the source's text."""
+        start, strict = candidate.start, candidate.place is Place.ADJACENT
+        text = self.source.text[start : candidate.end]
+        if strict and not self._may_fit_a_sentence(text[:24]):
             return None
-        return Value(start + value.start, start + value.end, value.value)
-    for first, last in matches(rule.pattern, text):
-        value = find(rule, text[first:last], hint)
-        if value is not None and not (strict and first + value.start > 0):
-            return Value(start + first + value.start, start + first + value.end, value.value)
-    return None
+        hint = self._hint(candidate)
+        if self.rule.pattern is not None:
+            return self._by_own_pattern(candidate, hint)
+        found = self._find(text, hint)
+        if found is None or not self._is_in_place(candidate, text, found):
+            return None
+        return found.moved(start)
 
+    def _find(self, text: str, hint: Hint) -> Readings | None:
+        """Return what a text means; the other dates of its source decide one that is in doubt."""
+        found = find_readings(self.rule, text, hint)
+        if found is None or len(found.values) < 2 or self.rule.type not in _DATED or not self.source.date_order:
+            return found
+        return find_readings(self.rule, text, replace(hint, date_order=self.source.date_order))
 
-def _may_fit_a_sentence(rule: FieldRule, beginning: str) -> bool:
-    """A cheap look at a sentence that goes on behind a label: text and names have no form of their own there."""
-    if rule.type in {"text", "name"}:
-        return False
-    return rule.type == "email" or rule.pattern is not None or any(map(str.isdigit, beginning))
+    def _by_own_pattern(self, candidate: Candidate, hint: Hint) -> Readings | None:
+        """Search the rule's pattern behind its label."""
+        assert self.rule.pattern is not None
+        start, strict = candidate.start, candidate.place is Place.ADJACENT
+        for first, last in find_matches(self.rule.pattern, self.source.text[start : candidate.end]):
+            found = self._matched(start + first, start + last, hint)
+            if found is not None and not (strict and found.start > start + 1):
+                return found
+        return None
 
+    def _matched(self, start: int, end: int, hint: Hint) -> Readings | None:
+        """Return what the match of a pattern means; the pattern itself defines the form of texts and references."""
+        text = self.source.text[start:end]
+        if self.rule.type in {"text", "reference"}:
+            trimmed = text.strip()
+            start += len(text) - len(text.lstrip())
+            return Readings(start, start + len(trimmed), (trimmed,)) if trimmed else None
+        found = self._find(text, hint)
+        return found.moved(start) if found else None
 
-def _fits_a_sentence(rule: FieldRule, candidate: Candidate, text: str, value: Value) -> bool:
-    """Whether a value right after its label is meant: in "order 12 chairs" and "cost 3 times" it is not."""
-    if value.start > 0:
-        return False
-    raw = text[value.start : value.end]
-    if rule.type == "reference" and "number" not in tokens_of(candidate.label.label):
-        return len(raw) >= 5 and sum(map(str.isdigit, raw)) >= 3
-    return rule.type != "money" or any(map(str.isalpha, raw)) or not _SIGNS.isdisjoint(raw)
+    def _may_fit_a_sentence(self, beginning: str) -> bool:
+        """Say cheaply whether a sentence after a label may hold a value: text and names have no form of their own."""
+        if self.rule.type in {"text", "name"}:
+            return False
+        return self.rule.type == "email" or self.rule.pattern is not None or any(map(str.isdigit, beginning))
 
+    def _is_in_place(self, candidate: Candidate, text: str, found: Readings) -> bool:
+        """Say whether a value is the label's: below it, and behind a question, it must be nearly all of the line."""
+        has_form = self.rule.type not in {"text", "name"}
+        if candidate.place is Place.ADJACENT:
+            return self._fits_a_sentence(candidate, text, found)
+        if candidate.place is Place.BESIDE:
+            return True
+        if candidate.is_question and not has_form:
+            return False
+        if candidate.place is Place.APART:
+            if not has_form:
+                return candidate.in_form and candidate.confidence > 0.8 and not text.rstrip().endswith((".", "!", "?"))
+            return fills(text, found.start, found.end, 1, 2)
+        if has_form:
+            return fills(text, found.start, found.end, 1, 3)
+        # Under a heading a name has capitals; a sentence has not.
+        return candidate.confidence > 0.8 or all(map(_may_be_a_name, str(found.values[0]).split()))
 
-def _hint(rule: FieldRule, source: Source, candidate: Candidate) -> Hint:
-    # Finding out the language of a text costs more than the rest, and few types ask for it.
-    if rule.type not in LOCAL_TYPES:
-        return Hint(remark=candidate.remark)
-    return Hint(language_of(candidate.label.label) or source.language, candidate.remark)
+    def _fits_a_sentence(self, candidate: Candidate, text: str, found: Readings) -> bool:
+        """Say whether a value right after its label is meant: in "order 12 chairs" and "cost 3 times" it is not."""
+        raw, before = text[found.start : found.end], tokenize(text[: found.start])
+        if before not in ((), ("number",)) or text[: found.start].strip("#№.:").isspace():
+            return False
+        if self.rule.type == "reference" and "number" not in before + tokenize(candidate.label.spelling):
+            return len(raw) >= 5 and sum(map(str.isdigit, raw)) >= 3
+        return self.rule.type != "money" or any(map(str.isalpha, raw)) or not _SIGNS.isdisjoint(raw)
 
+    def _is_vague(self, candidate: Candidate) -> bool:
+        """Say whether an ordinary word is a part of something else: "for an amount of $5", "Birth date: 3 May"."""
+        if candidate.leads or self.rule.name not in _ORDINARY or not is_general(self.rule):
+            return False
+        label, text = candidate.label, self.source.text
+        around = Surroundings(text, max(0, label.start - 24), label.end)
+        return text[label.start : label.end].isalpha() and around.is_qualified(label.start)
 
-def _by_pattern(source: Source, place: int, rule: FieldRule, findings: list[_Finding]) -> None:
-    """A rule with a pattern and no label searches everywhere."""
-    assert rule.pattern is not None
-    for start, end in source.spans:
-        for first, last in matches(rule.pattern, source.text[start:end]):
-            if len(findings) >= MAX_FINDINGS:
-                break
-            value = _matched(rule, source, start + first, start + last)
-            if value is not None:
-                findings.append(
-                    _Finding(source, place, value.start, value.end, value.value, "pattern", PATTERN * source.weight)
-                )
+    def _note_wrong(self, candidate: Candidate) -> None:
+        """Keep the text behind a label with a separator that is not of the rule's type."""
+        text = self.source.text[candidate.start : candidate.end]
+        if candidate.place is Place.BESIDE and candidate.leads and not is_blank(text):
+            stripped = text.strip()
+            start = candidate.start + len(text) - len(text.lstrip())
+            self.findings.add_wrong(self.source, start, start + len(stripped))
 
-
-def _matched(rule: FieldRule, source: Source, start: int, end: int) -> Value | None:
-    text = source.text[start:end]
-    if rule.type in {"text", "reference"}:  # the pattern says what it looks like
-        trimmed = text.strip()
-        shift = len(text) - len(text.lstrip())
-        return Value(start + shift, start + shift + len(trimmed), trimmed) if trimmed else None
-    value = find(rule, text, Hint(source.language if rule.type in LOCAL_TYPES else None))
-    return None if value is None else Value(start + value.start, start + value.end, value.value)
-
-
-def _ranked(found: list[_Finding]) -> tuple[_Finding, list[_Finding]]:
-    """The best finding, and the first of each other value."""
-    best, *rest = sorted(found, key=lambda finding: (finding.place, -finding.confidence, finding.start))
-    others: list[_Finding] = []
-    for finding in rest:
-        if finding.value != best.value and all(finding.value != other.value for other in others):
-            others.append(finding)
-    return best, others
-
-
-def _best(found: list[_Finding], readings: list[Any]) -> tuple[Any, dict[str, Any]]:
-    best, others = _ranked(found) if len(found) > 1 else (found[0], [])
-    confidence = best.confidence
-    if others:
-        contested = any(other.place == best.place for other in others)
-        confidence = min(best.confidence, CONTESTED) if contested else best.confidence
-    alternatives = [{"value": other.value, **other.evidence()} for other in others]
-    alternatives += [{"value": reading} for reading in dict.fromkeys(readings)]
-    return best.value, {
-        **best.evidence(),
-        "rule": best.rule,
-        "confidence": round(confidence, 2),
-        "alternatives": alternatives[:MAX_ALTERNATIVES],
-    }
+    def _hint(self, candidate: Candidate | None) -> Hint:
+        # Finding the language of a text costs more than the rest, and few types need it.
+        remark = candidate.remark if candidate else ""
+        if self.rule.type not in _LOCAL_TYPES:
+            return Hint(remark=remark)
+        languages = label_languages(candidate.label.spelling) if candidate else ()
+        language = languages[0] if languages else self.source.language
+        crown = _CROWNS.get(languages[0]) if len(languages) == 1 else "SEK" if language == "sv" else None
+        return Hint(language, remark, self.sent, crown=crown)

@@ -1,58 +1,103 @@
-"""Where the value of a label stands: behind a colon, on the next line, in the next cell or in the cell below."""
+"""Finds the value of a label: after a colon, on the next line, in the next cell or in the cell below."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
+from worker.reading.fields.columns import line_below, value_in_cell, value_in_column
 from worker.reading.fields.lexicon import Label, Lexicon
+from worker.reading.fields.surroundings import Surroundings
+from worker.reading.fields.values.currencies import PLACES
 
-#: Characters of a value that are looked at.
+#: Characters of a value that are examined.
 MAX_VALUE = 500
-#: Empty lines between a label and a value below it.
-MAX_GAP = 2
-#: A line under a label without a colon is its value only when it is short.
+#: A line below a label without a colon is its value only if it is short.
 SHORT_LINE = 80
 
-_SEPARATOR = re.compile(r"[ .*_]{0,10}(?:\(([^()\n]{0,30})\)[ .*_]{0,5})?[ ]{0,10}(?:[:：=]|-{1,2}>|→)[ *_]{0,10}")
-_DASH = re.compile(r"[ ]{1,5}[-–—|][ ]{1,5}|[ .]{2,60}(?=\S)|[ ]?\|[ ]?")
-_PAREN = re.compile(r"[ .]{0,3}(?:\(([^()\n]{0,30})\))?[ .*_:]{0,5}$")
+_REMARK = r"[(\[](?P<remark>[^()\[\]\n]{0,80})[)\]]"
+_LEADER = r"(?:[ .*_·…º°]{0,120}+|[ ]?-{2,80}+(?!>))"
+#: What an amount is in, between its label and the colon: "Total TTC:", "Price incl. VAT:", "Total USD:".
+_UNIT = (
+    r"(?:(?:in[ ])?[A-Z]{3}|TTC|HT|H\.T\.|T\.T\.C\.|net(?:to)?|gross|brutto|IVA inclusa|con IVA|moms"
+    r"|(?:in[ck]l?|ex[ck]l?|zzgl|plus|bez|sin|senza|s(?=[ ]DPH)|z(?=[ ]VAT))\b\.?[ ][^\s:\t][^:\n\t]{0,16})"
+    r"(?=[ .:：?=]|$)"
+)
+_SEPARATOR = re.compile(
+    rf"{_LEADER}(?P<sign>[%$€£]?)(?:[ ]?{_REMARK}[ .*_]{{0,60}}+)?(?:(?P<unit>{_UNIT})[ .*_]{{0,60}}+)?[ ]{{0,10}}+"
+    r"(?:(?P<question>\?)[ *_]{0,5}[:：]?|[:：=】]|-{1,2}>|→)[ *_]{0,10}"
+)
+#: A dash, a bar, a row of points or of dashes, or a wide gap; one full stop ends a sentence.
+_DASH = re.compile(
+    r"[ ]{1,5}[-–—|][ ]{1,5}|[ ]{0,5}(?:(?:[.·][ ]?){3,120}+|…[ …]{0,60}+)[ ]{0,5}(?=\S)|[ ]{2,120}(?=\S)"
+    r"|[ ]?-{2,80}[ ]{0,5}(?=\S)|[ ]?\|[ ]?|;[ ]?"
+)
+_PAREN = re.compile(rf"[ .]{{0,3}}(?:{_REMARK})?(?P<sign>[%$€£]?)[ .*_:?]{{0,120}}$")
 _JOINT = re.compile(
-    r"\.?(?:[ ]{0,3}(?:is|was|of|on|by|the"
-    r"|ist|war|vom|von|am|bis|lautet|beträgt|du|le|de|del|es|est|der|al|di|è|van)\b){0,2}"
+    r"\.?[º°]?(?:[ ]{0,3}(?:is|was|of|on|by|the"
+    r"|ist|war|vom|von|am|bis|lautet|beträgt|du|le|de|del|es|est|der|al|di|è|van|är|er|on|to|to jest|wynosi|je)\b){0,2}"
     r"[ ]{1,3}",
     re.IGNORECASE,
 )
+#: After a sign for "number" no blank is needed: "Order #123-45".
+_SIGN = re.compile(r"(?<=[#№°])[ ]{0,3}(?=\w)|[ ]{0,3}(?=#\w)")
 #: A line that is itself "Label:" or "Label: value".
-_LABELLED = re.compile(r"[ >*•-]{0,6}[^\s:\t][^:\n\t]{0,40}:(?:\s|\*|$)")
-_BULLET = re.compile(r"[\s>*•·\-–#\d.)(+|_]{0,12}$")
+_LABELLED = re.compile(r"[ >*•-]{0,6}[^\s:\t][^:\n\t]{0,40}[:：](?:\s|\*|$)")
+#: The next label of a row of labels that blanks keep apart.
+_NEXT_COLUMN = re.compile(r"(?<! )[ ]{3,}+(?=[^\s:][^:\n\t]{0,40}[:：])")
+_NEXT_GAP = re.compile(r"[ ]{3}")
+#: What may be before a label that leads: bullets, numbers ("4.", "b)", "Q3:") and marks of emphasis.
+_BULLET = re.compile(r"(?:[\s>*•·▪◦‣●○■□◆・①-⑳☐☑✓✔\-–—#\d.)(\[\]【+|_%:]|(?<![^\W\d_])[A-Za-z](?=[.)\d])){0,40}$")
+_NO_NUMBER_REMARK = re.compile(r"[-\s$€£\d.,']*\d[-\s$€£\d.,']*")
+
+
+class Place(Enum):
+    """Where a candidate is, seen from its label."""
+
+    BESIDE = "after a separator, or in the next cell"
+    ADJACENT = "right after the label, in a sentence"
+    BELOW = "on the next line"
+    APART = "after an empty line"
 
 
 @dataclass(slots=True)
 class Candidate:
-    """Text that may hold the value of a label; `strict`: it must begin at `start`, since nothing separates it."""
+    """Text that may hold the value of a label."""
 
     label: Label
     start: int
     end: int
     confidence: float
-    strict: bool = False
-    #: What stood in brackets between label and value, such as a currency.
+    place: Place = Place.BESIDE
+    #: Text in brackets, or a sign, between label and value, such as a currency.
     remark: str = ""
+    #: Whether the label is the first in its cell.
+    leads: bool = True
+    #: Whether a question has a label in it ("What is your policy number?"), and not only a label.
+    is_question: bool = False
+    #: Whether one more label follows it: an empty line may be in a form, but the next paragraph is no value.
+    in_form: bool = False
 
 
-def candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterator[Candidate]:
-    """Candidates between two offsets of a text, in the order of their labels."""
-    found = lexicon.labels(text, start, end)
+def find_candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterator[tuple[Label, Candidate | None]]:
+    """Return the labels between two offsets of a text, in their order, each with the text that may be its value."""
+    found = lexicon.find_labels(text, start, end)
+    if not found:
+        return
+    around = Surroundings(text, start, end)
+    found = [label for label in found if around.is_text(label.start, label.end)]
     separators = [_SEPARATOR.match(text, label.end, end) for label in found]
-    for place, (label, separator) in enumerate(zip(found, separators, strict=True)):
-        near = slice(place + 1, place + 6)
-        candidate = _Place(text, start, end, label, found[near], separators[near]).value(separator)
-        if candidate is not None:
-            yield candidate
+    for index, (label, separator) in enumerate(zip(found, separators, strict=True)):
+        near = slice(index + 1, index + 6)
+        position = _LabelPosition(text, start, end, label, found[near], separators[near])
+        candidate = position.value(separator)
+        if candidate and candidate.place is Place.ADJACENT and around.is_idiom(label.start, label.end):
+            candidate = None
+        yield label, candidate
 
 
-class _Place:
-    """One label and what stands round it; `others` are the labels behind it, with what separates their values."""
+class _LabelPosition:
+    """One label and its surroundings; `others` are the labels after it, with what separates their values."""
 
     def __init__(
         self,
@@ -74,52 +119,77 @@ class _Place:
         self._cell_start = max(text.rfind("\t", self._line_start, label.start) + 1, self._line_start)
         tab = text.find("\t", label.end, self._line_end)
         self._cell_end = self._line_end if tab < 0 else tab
+        self._leads = self._is_first()
+        self._is_question = False
 
     def value(self, separator: re.Match[str] | None) -> Candidate | None:
         text, label, cell_end = self._text, self._label, self._cell_end
-        leads = self._leads()
         if separator is not None and separator.end() <= cell_end:
-            remark = separator[1] or ""
-            if separator.end() < cell_end:
-                stop = max(self._stop(), separator.end())
-                return self._made(separator.end(), stop, 0.95 if leads else 0.85, remark)
-            return self._elsewhere(0.9, remark) if leads else None
-        if leads and (rest := _PAREN.match(text, label.end, cell_end)):
-            return self._elsewhere(0.85, rest[1] or "")
-        if leads and (dash := _DASH.match(text, label.end, cell_end)):
-            return self._made(dash.end(), self._stop(), 0.8)
-        if joint := _JOINT.match(text, label.end, cell_end):
-            return self._made(joint.end(), self._stop(), 0.7, strict=True)
+            return self._separated(separator)
+        if self._leads and (rest := _PAREN.match(text, label.end, cell_end)):
+            remark = (rest["remark"] or "") + rest["sign"]
+            if not _NO_NUMBER_REMARK.fullmatch(remark):
+                return self._elsewhere(0.85, remark)
+        if self._leads and (below := self._column_below()):
+            return below
+        if self._leads and (dash := _DASH.match(text, label.end, cell_end)):
+            stop = self._stop()
+            if dash[0].isspace() and (column := _NEXT_GAP.search(text, dash.end(), stop)):
+                stop = column.start()
+            return self._made(dash.end(), stop, 0.8)
+        if joint := _SIGN.match(text, label.end, cell_end) or _JOINT.match(text, label.end, cell_end):
+            return self._made(joint.end(), self._stop(), 0.7, place=Place.ADJACENT)
         return None
 
-    def _leads(self) -> bool:
-        """Whether the label is the first in its cell, but for bullets and numbers."""
+    def _separated(self, separator: re.Match[str]) -> Candidate | None:
+        unit = separator["unit"] or ""
+        if len(unit) == 3 and unit.isupper() and unit not in PLACES and unit != "TTC":
+            return None  # "Claim PDF: 123" is no claim
+        remark = f"{separator['remark'] or ''} {unit} {separator['sign']}".strip()
+        self._is_question = bool(separator["question"]) and not self._leads
+        if separator.end() < self._cell_end and not self._text[separator.end() : self._cell_end].isspace():
+            stop = max(self._stop(), separator.end())
+            if column := _NEXT_COLUMN.search(self._text, separator.end(), stop):
+                stop = column.start()
+            place = Place.ADJACENT if self._is_question else Place.BESIDE
+            return self._made(separator.end(), stop, 0.95 if self._leads else 0.85, remark, place)
+        return self._elsewhere(0.9, remark) if self._leads or self._is_question else None
+
+    def _is_first(self) -> bool:
+        """Say whether the label is the first in its cell or column, except for bullets and numbers."""
         start = self._label.start
         return (
-            start == self._cell_start or _BULLET.match(self._text, max(self._cell_start, start - 40), start) is not None
+            start == self._cell_start
+            or self._is_column()
+            or _BULLET.match(self._text, max(self._cell_start, start - 40), start) is not None
         )
 
     def _stop(self) -> int:
-        """Where a value beside its label ends at the latest: the cell does, or another label with a colon begins."""
+        """Return the latest end of a value beside its label: the cell ends, or another label with a colon begins."""
         for other, separator in zip(self._others, self._separators, strict=True):
             if separator is not None:
                 return min(self._cell_end, other.start)
         return self._cell_end
 
-    def _made(self, start: int, end: int, confidence: float, remark: str = "", *, strict: bool = False) -> Candidate:
-        return Candidate(self._label, start, min(end, start + MAX_VALUE), confidence, strict, remark)
+    def _made(
+        self, start: int, end: int, confidence: float, remark: str = "", place: Place = Place.BESIDE
+    ) -> Candidate:
+        end = min(end, start + MAX_VALUE)
+        return Candidate(self._label, start, end, confidence, place, remark, self._leads, self._is_question)
 
     def _elsewhere(self, confidence: float, remark: str) -> Candidate | None:
-        """The label fills its cell: the value is in the next cell, in the cell below, or on the next line."""
+        """Search elsewhere when the label fills its cell: the next cell, the cell below, or the next line."""
         if self._cell_end < self._line_end:
             return self._next_cell(confidence, remark)
         if "\t" in self._text[self._line_start : self._cell_start]:
             return self._cell_below(confidence, remark)
+        if self._is_column() and self._text[self._cell_start : self._label.start].strip(" "):
+            return self._column_below()
         return self._next_line(confidence, remark)
 
     def _next_cell(self, confidence: float, remark: str) -> Candidate | None:
         start = self._cell_end
-        while start < self._line_end and self._text[start] in "\t ":
+        while start < self._line_end and self._text[start] in "\t :：":
             start += 1
         tab = self._text.find("\t", start, self._line_end)
         stop = self._line_end if tab < 0 else tab
@@ -128,52 +198,51 @@ class _Place:
             return self._cell_below(confidence, remark)
         return self._made(start, stop, confidence, remark)
 
-    def _cell_below(self, confidence: float, remark: str) -> Candidate | None:
-        column = self._text.count("\t", self._line_start, self._cell_start)
-        start, stop = self._line_below(self._line_end)
-        if self._text.count("\t", start, stop) < max(column, 1):
-            return None
-        for _ in range(column):
-            start = self._text.find("\t", start, stop) + 1
-        if self._is_a_row(stop + 1, column):
-            return None  # one row of several is not the mail's value
-        tab = self._text.find("\t", start, stop)
-        return self._made(start, stop if tab < 0 else tab, confidence - 0.05, remark)
+    def _is_column(self) -> bool:
+        """Say whether blanks keep the label apart from the text before it, as in a row of heads."""
+        return self._text[max(self._cell_start, self._label.start - 2) : self._label.start] == "  "
 
-    def _is_a_row(self, start: int, column: int) -> bool:
-        """Whether the line at *start* has something in this column, too."""
-        newline = self._text.find("\n", start, self._end)
-        cells = self._text[start : self._end if newline < 0 else newline].split("\t")
-        return len(cells) > max(column, 1) and bool(cells[column].strip())
+    def _column_below(self) -> Candidate | None:
+        """Return the value below a label in a table of plain text, whose columns blanks keep apart."""
+        if self._cell_end < self._line_end:
+            return None
+        heads = [other.start for other in self._others if other.end <= self._line_end]
+        found = value_in_column(self._text, (self._line_start, self._line_end), self._end, self._label, heads)
+        return self._made(*found, 0.75) if found else None
+
+    def _cell_below(self, confidence: float, remark: str) -> Candidate | None:
+        found = value_in_cell(self._text, (self._line_start, self._line_end), self._end, self._cell_start)
+        return self._made(*found, confidence - 0.05, remark) if found else None
 
     def _next_line(self, confidence: float, remark: str) -> Candidate | None:
-        start, stop = self._line_below(self._line_end)
-        if start >= stop or self._is_label(start, stop):
+        start, stop = line_below(self._text, self._line_end, self._end)
+        if start >= stop or self._is_label(start, stop) or self._begins_with_a_label(start):
             return None
         if _LABELLED.match(self._text, start, stop):
             return None
-        said = self._text.find(":", self._label.end, self._line_end) >= 0
-        if not said and not self._is_heading(start, stop):
+        is_apart = start > self._line_end + 1
+        has_colon = any(self._text.find(mark, self._label.end, self._line_end) >= 0 for mark in ":：?")
+        if not has_colon and not self._is_heading(start, stop):
             return None
         tab = self._text.find("\t", start, stop)
-        return self._made(start, stop if tab < 0 else tab, confidence - (0.05 if said else 0.2), remark)
+        place = Place.APART if is_apart else Place.BELOW
+        found = self._made(start, stop if tab < 0 else tab, confidence - (0.05 if has_colon else 0.2), remark, place)
+        if is_apart:
+            following, last = line_below(self._text, stop, self._end)
+            found.in_form = following < last and _LABELLED.match(self._text, following, last) is not None
+        return found
 
     def _is_label(self, start: int, stop: int) -> bool:
-        """Whether a label fills a cell or line, so that it is no value: in "PO-5502" the label "PO" does not."""
+        """Say whether a label fills a cell or line, so that it is no value: in "PO-5502" the label "PO" does not."""
         other = next((other for other in self._others if other.start == start), None)
-        return other is not None and not self._text[other.end : stop].strip(" .:*")
+        return other is not None and not self._text[other.end : stop].strip(" .:?*")
+
+    def _begins_with_a_label(self, start: int) -> bool:
+        """Say whether a line begins with a label of several words, such as "Claim number CL-1"."""
+        other = next((other for other in self._others if other.start == start), None)
+        return other is not None and " " in self._text[other.start : other.end]
 
     def _is_heading(self, start: int, stop: int) -> bool:
-        """A label without a colon names the short line right below it; a wrapped sentence does not."""
-        return self._text[self._label.start].isupper() and stop - start <= SHORT_LINE and start == self._line_end + 1
-
-    def _line_below(self, line_end: int) -> tuple[int, int]:
-        for _ in range(MAX_GAP + 1):
-            start = line_end + 1
-            if start >= self._end:
-                break
-            newline = self._text.find("\n", start, self._end)
-            line_end = self._end if newline < 0 else newline
-            if self._text[start:line_end].strip(" >*_|"):
-                return start, line_end
-        return 0, 0
+        """Say whether a label without a colon names the short line below it; a wrapped sentence does not."""
+        # Scripts without capitals are no obstacle.
+        return not self._text[self._label.start].islower() and stop - start <= SHORT_LINE

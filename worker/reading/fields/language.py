@@ -1,23 +1,24 @@
-"""The language of a text, by its small words. It decides how dates and amounts are read where a label does not."""
+"""Detects the language of a text by its stop words. It decides how dates and amounts are read if no label does."""
 
 from collections import Counter
 
-from worker.reading.fields.words import Remembered, blanked, find_words_and_signs, folded, has_signs
-from worker.reading.vocabulary import SMALL_WORDS
+from worker.reading.fields.vocabulary import LANGUAGES
+from worker.reading.fields.words import WordCache, blank_signs, find_words_and_signs, fold_word, has_signs
 
-#: Characters that are looked at, small words that must be found, and how far the first must be ahead of the second.
+#: Characters that are examined, small words that must be found, and the lead that the first language needs.
 SAMPLE = 3_000
 LEAST = 4
 LEAD = 1.5
 
+_STOP_WORDS = {fold_word(word)[0]: code for code, each in LANGUAGES.items() for word in each.stop_words.split()}
 
-#: Word → the language that has it as a small word.
-_language = Remembered(lambda word: SMALL_WORDS.get(folded(word)[0])).__getitem__
+#: Small word → its language.
+_language = WordCache(lambda word: _STOP_WORDS.get(fold_word(word)[0])).__getitem__
 
 
-def language_of_text(text: str) -> str | None:
-    """`en`, `de`, `fr`, `es`, `it` or `nl`; None for short or mixed texts."""
-    words = find_words_and_signs(text, 0, SAMPLE) if has_signs(text) else blanked(text[:SAMPLE]).split()
+def detect_language(text: str) -> str | None:
+    """Return the code of one of `LANGUAGES`; None for short or mixed texts."""
+    words = find_words_and_signs(text, 0, SAMPLE) if has_signs(text) else blank_signs(text[:SAMPLE]).split()
     counts = Counter(filter(None, map(_language, words)))
     if not counts:
         return None

@@ -1,26 +1,26 @@
-"""All labels of a set of rules as one tree of tokens: finding them costs the same for one rule as for a hundred."""
+"""Holds all labels of a set of rules as one tree of tokens: one rule costs as much as a hundred."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
+from worker.reading.fields.rules import FieldRule
+from worker.reading.fields.vocabulary import GENERAL_LABELS, LANGUAGES
 from worker.reading.fields.words import (
-    Remembered,
-    blanked,
+    WordCache,
+    blank_signs,
     find_words_and_signs,
-    folded,
+    fold_word,
     has_signs,
-    tokens_of,
+    tokenize,
 )
-from worker.reading.rules import FieldRule
-from worker.reading.vocabulary import GENERAL_FIELDS
 
 #: Labels found in one text.
 MAX_LABELS = 2_000
 #: Words of one label.
 MAX_WORDS = 10
-#: Characters that may stand between two words of a label.
+#: Characters that may be between two words of a label.
 _GLUE = frozenset(" .-/_'’")
 
 
@@ -31,9 +31,9 @@ class _Node:
     rules: tuple[int, ...] = ()
 
     def after(self, word: str) -> "_Node | None":
-        """Where a word of a text leads; None when no label goes on with it."""
+        """Return the node that a word of a text leads to; None when no label continues with it."""
         node = self
-        for token in folded(word):
+        for token in fold_word(word):
             if token not in node.next:
                 return None
             node = node.next[token]
@@ -42,31 +42,32 @@ class _Node:
 
 @dataclass(slots=True)
 class Label:
-    """A label in a text: where it stands, as the rule spells it, and which rules (by place) it belongs to."""
+    """A label in a text: its position, its spelling in the rule, and the rules (by index) that it belongs to."""
 
     start: int
     end: int
-    label: str
+    spelling: str
     rules: tuple[int, ...]
 
 
-def _languages() -> dict[tuple[str, ...], str]:
-    """Tokens of every general label → its language, where only one language has it and that is not English."""
-    found: dict[tuple[str, ...], set[str]] = {}
-    for _, by_language in GENERAL_FIELDS.values():
+def _languages() -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Map the tokens of every general label to its language, if all its languages write dates and amounts alike."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for by_language in GENERAL_LABELS.values():
         for language, labels in by_language.items():
             for label in labels:
-                found.setdefault(tokens_of(label), set()).add(language)
-    return {tokens: next(iter(languages)) for tokens, languages in found.items() if len(languages) == 1}
+                found.setdefault(tokenize(label), []).append(language)
+    habits = {code: (language.date_order, language.decimal_mark) for code, language in LANGUAGES.items()}
+    return {tokens: tuple(codes) for tokens, codes in found.items() if len({habits[code] for code in codes}) == 1}
 
 
 _LANGUAGES = _languages()
 
 
 @lru_cache(maxsize=4_096)
-def language_of(label: str) -> str | None:
-    """Language of a label of business mail; None when unknown or common to several."""
-    return _LANGUAGES.get(tokens_of(label))
+def label_languages(label: str) -> tuple[str, ...]:
+    """Return the languages of a general label, if all of them write dates and amounts alike; () when it is unknown."""
+    return _LANGUAGES.get(tokenize(label), ())
 
 
 class Lexicon:
@@ -74,55 +75,65 @@ class Lexicon:
 
     def __init__(self, rules: Sequence[FieldRule]) -> None:
         self._root = _Node()
-        self._first = Remembered(self._root.after).__getitem__
-        for place, rule in enumerate(rules):
+        self._first = WordCache(self._root.after).__getitem__
+        for index, rule in enumerate(rules):
             for label in rule.labels:
-                self._add(label, place)
+                self._add(label, index)
 
-    def _add(self, label: str, place: int) -> None:
+    def _add(self, label: str, index: int) -> None:
         node = self._root
-        for token in tokens_of(label):
+        for token in tokenize(label):
             node = node.next.setdefault(token, _Node())
         if node is not self._root:
             node.label = node.label or label
-            if place not in node.rules:
-                node.rules += (place,)
+            if index not in node.rules:
+                node.rules += (index,)
 
-    def labels(self, text: str, start: int, end: int) -> list[Label]:
-        """Labels between two offsets, the longest at each place, in order, not overlapping."""
+    def find_labels(self, text: str, start: int, end: int) -> list[Label]:
+        """Return the labels between two offsets, the longest at each position, in order, not overlapping."""
         out: list[Label] = []
-        searched = text[start:end]  # and never the whole: a text may have very many spans
+        searched = text[start:end]  # never the whole text, which may have very many spans
         signs = has_signs(searched)
-        for line in blanked(searched).split("\n"):
+        for line in blank_signs(searched).split("\n"):
             if len(out) >= MAX_LABELS:
                 break
             words, stop = line.split(), start + len(line)
-            # Most lines hold no label: they cost one look for each word and no positions.
-            if any(map(self._first, words)) or (signs and text.find("_", start, stop) >= 0):
-                words = find_words_and_signs(text, start, stop) if signs else words
-                out += islice(self._labels_of_line(text, words, start), MAX_LABELS - len(out))
+            # Most lines have no label: they need one look-up per word and no positions.
+            nodes = list(map(self._first, words))
+            if signs and has_signs(text[start:stop]):
+                words = find_words_and_signs(text, start, stop)
+                nodes = list(map(self._first, words))
+            if any(nodes) and _may_have_label(words, nodes):
+                out += islice(self._labels_of_line(text, words, nodes, start), MAX_LABELS - len(out))
             start = stop + 1
         return out
 
-    def _labels_of_line(self, text: str, words: list[str], start: int) -> Iterator[Label]:
+    def _labels_of_line(self, text: str, words: list[str], nodes: list[_Node | None], start: int) -> Iterator[Label]:
         taken = 0
-        nodes = list(map(self._first, words))
-        while nodes and nodes[-1] is None:  # behind the last word that begins a label nothing needs a place
+        while nodes and nodes[-1] is None:  # after the last word that begins a label, no position is needed
             nodes.pop()
-        for place, (word, node) in enumerate(zip(words, nodes, strict=False)):
-            # Nothing but glue stands between two words, so that the next place is the right one.
+        for index, (word, node) in enumerate(zip(words, nodes, strict=False)):
+            # Only separators are between two words, so the next position is the right one.
             start = text.find(word, start)
             end = start + len(word)
-            if node is not None and place >= taken and (found := _longest(text, words, place, start, end, node)):
+            if node is not None and index >= taken and (found := _longest(text, words, index, start, end, node)):
                 label, taken = found
                 yield label
             start = end
 
 
-def _longest(text: str, words: list[str], place: int, start: int, end: int, node: _Node) -> tuple[Label, int] | None:
-    """The longest label whose first word stands from `start` to `end` and leads to `node`, and the word after it."""
+def _may_have_label(words: list[str], nodes: list[_Node | None]) -> bool:
+    """Say whether a label begins at one of the words: many begin with "at", "i" or "no", few go on with the next."""
+    return any(
+        node is not None and (node.label is not None or (following and node.after(following)))
+        for node, following in zip(nodes, [*words[1:], ""], strict=True)
+    )
+
+
+def _longest(text: str, words: list[str], index: int, start: int, end: int, node: _Node) -> tuple[Label, int] | None:
+    """Return the longest label whose first word is at `start` to `end` and leads to `node`, and the word after it."""
     best: tuple[Label, int] | None = None
-    for at, word in enumerate(words[place + 1 : place + MAX_WORDS], place + 1):
+    for at, word in enumerate(words[index + 1 : index + MAX_WORDS], index + 1):
         if node.label is not None:
             best = Label(start, end, node.label, node.rules), at
         if not node.next or (following := node.after(word)) is None:
@@ -132,11 +143,5 @@ def _longest(text: str, words: list[str], place: int, start: int, end: int, node
             return best
         node, end = following, begin + len(word)
     if node.label is not None:
-        best = Label(start, end, node.label, node.rules), min(place + MAX_WORDS, len(words))
+        best = Label(start, end, node.label, node.rules), min(index + MAX_WORDS, len(words))
     return best
-
-
-@lru_cache(maxsize=64)
-def lexicon(rules: tuple[FieldRule, ...]) -> Lexicon:
-    """The tree for these rules, built once."""
-    return Lexicon(rules)

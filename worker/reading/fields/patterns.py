@@ -1,13 +1,13 @@
-"""Users' patterns, with RE2 only: it takes linear time whatever a stranger's mail holds."""
+"""Runs users' patterns, with RE2 only: it takes linear time for any mail."""
 
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from worker.reading.rules import compile_pattern
+from worker.reading.fields.rules import compile_pattern
 
-#: Matches looked at in one text.
+#: Matches that are examined in one text.
 MAX_MATCHES = 20
 
 
@@ -16,8 +16,8 @@ def _compiled(pattern: str) -> Any:
     return compile_pattern(pattern)
 
 
-def matches(pattern: str, text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each match, or of its first group where it has one that took part; empty ones are passed over."""
+def find_matches(pattern: str, text: str) -> Iterator[tuple[int, int]]:
+    """Return (start, end) of each match, or of its first group if that took part; skip empty ones."""
     for found in islice(_compiled(pattern).finditer(text), MAX_MATCHES):
         start, end = found.span(1) if found.re.groups and found.span(1)[0] >= 0 else found.span()
         if start < end:

@@ -1,0 +1,1 @@
+"""The commands of run.py that belong to the worker: one file for each."""

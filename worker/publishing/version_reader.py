@@ -1,0 +1,168 @@
+"""Reads one stored mail in the reading children: all of its versions, complete or only their headers."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from worker.publishing.publication import (
+    Publication,
+    ReadVersion,
+    ReceivingMailbox,
+    build_publication,
+    is_whole,
+    scan_result,
+)
+from worker.publishing.sender_budgets import SenderBudgets, sender_of
+from worker.publishing.validation import validate_result
+from worker.sandbox.failure import ReadFailedError, deferred_error, unfinished_error
+from worker.sandbox.fair_queue import Sender
+from worker.sandbox.pool import FILES_SECONDS, Sandbox
+from worker.sandbox.process import ReadingResult
+from workitems.base.log import get_logger
+from workitems.mailstore.sidecar import RawMail
+
+log = get_logger("reader")
+
+#: The function with which children read headers.
+READ_HEADERS = "worker.sandbox.mail_reader:make_header_reader"
+
+#: The most versions of one mail that are read.
+MAX_VERSIONS = 8
+
+#: CPU seconds of a first reading, and the bytes for each of which it gets one second more.
+FIRST_SECONDS, FIRST_BYTES_PER_SECOND = 0.75, 5_000_000
+
+#: CPU seconds for the files of a mail at its first reading; later it has `FILES_SECONDS`.
+FIRST_FILES_SECONDS = 0.8
+
+#: CPU seconds for the headers of a mail.
+HEADERS_SECONDS = 5.0
+
+
+def first_read_seconds(size: int) -> float:
+    """Return the CPU seconds of a first reading of *size* bytes: few, so that endless mail does not delay others."""
+    return FIRST_SECONDS + size / FIRST_BYTES_PER_SECOND
+
+
+class VersionReader:
+    """Turns stored versions of a mail into a publication.
+
+    *first* has been started. *careful*, for mail that failed before, has its own children, so that such mail cannot end
+    the children of other mail. *careful* and *headers* are started when they are first needed.
+    """
+
+    def __init__(
+        self,
+        first: Sandbox,
+        careful: Sandbox,
+        headers: Sandbox,
+        budgets: SenderBudgets | None = None,
+        mailboxes: Mapping[str, ReceivingMailbox] | None = None,
+    ) -> None:
+        """*mailboxes*: by name, what is known of each."""
+        self._budgets = budgets or SenderBudgets()
+        self._first = first
+        self._careful = careful
+        self._headers = headers
+        self._mailboxes = mailboxes or {}
+        self._starting = asyncio.Lock()
+        self._started = {first}
+
+    async def read(self, versions: Sequence[RawMail], *, seconds: float | None = None) -> Publication:
+        """Read all versions, each within *seconds* or `first_read_seconds`. Raises the first ReadFailedError.
+
+        A first reading raises one also when files need more time, or when the sender has used up its time.
+        """
+        sender = sender_of(versions[0].raw) if versions else ()
+        try:
+            if seconds is None and self._budgets.is_over(sender):
+                raise deferred_error()
+            found = [
+                ReadVersion(stored, await self._read_version(stored, seconds)) for stored in versions[:MAX_VERSIONS]
+            ]
+        except ReadFailedError as error:
+            error.sender = sender
+            raise
+        return self._build(found, versions)
+
+    async def salvage(self, versions: Sequence[RawMail], reason: str, *, seconds: float | None = None) -> Publication:
+        """Read as much as possible of a mail that failed: each version completely, or its headers, or a scan of them.
+
+        Without *seconds*, no version is read completely again. Raises SandboxUnavailableError, never ReadFailedError.
+        """
+        found = [
+            ReadVersion(stored, await self._salvage_version(stored, seconds)) for stored in versions[:MAX_VERSIONS]
+        ]
+        return self._build(found, versions, reason)
+
+    def scan(self, versions: Sequence[RawMail], reason: str) -> Publication:
+        """Build a minimal publication without a child."""
+        found = [ReadVersion(stored, scan_result(stored.raw)) for stored in versions[:1]]
+        return self._build(found, versions, reason)
+
+    def _build(
+        self, found: Sequence[ReadVersion], versions: Sequence[RawMail], reason: str | None = None
+    ) -> Publication:
+        mailbox = self._mailboxes.get(versions[0].sidecar.mailbox)
+        fingerprints = [stored.sidecar.raw for stored in versions]
+        return build_publication(found, fingerprints, reason=reason, mailbox=mailbox)
+
+    async def _read_version(self, stored: RawMail, seconds: float | None) -> ReadingResult:
+        if not is_whole(stored):
+            return await self._read_headers(stored)
+        if seconds is not None:
+            return await self._read_in_child(self._careful, stored, seconds)
+        limit = first_read_seconds(len(stored.raw))
+        result = await self._read_in_child(self._first, stored, limit, FIRST_FILES_SECONDS)
+        if result.is_unfinished:
+            raise unfinished_error()
+        return result
+
+    async def _salvage_version(self, stored: RawMail, seconds: float | None) -> ReadingResult:
+        try:
+            if seconds is not None:
+                return await self._read_version(stored, seconds)
+        except ReadFailedError as error:
+            log.info("a version of a mail cannot be read", item=stored.sidecar.id, reason=error.reason)
+        try:
+            return await self._read_headers(stored)
+        except ReadFailedError as error:
+            log.warning("the headers of a mail cannot be read", item=stored.sidecar.id, reason=error.reason)
+            return scan_result(stored.raw)
+
+    async def _read_headers(self, stored: RawMail) -> ReadingResult:
+        return await self._read_in_child(self._headers, stored, HEADERS_SECONDS)
+
+    async def _read_in_child(
+        self, sandbox: Sandbox, stored: RawMail, limit: float, files_seconds: float = FILES_SECONDS
+    ) -> ReadingResult:
+        if sandbox not in self._started:  # a start takes seconds, so only the first call does it
+            async with self._starting:
+                if sandbox not in self._started:
+                    await sandbox.start()
+                    self._started.add(sandbox)
+        sender = sender_of(stored.raw)
+        try:
+            result = await sandbox.read(
+                stored.raw, mailbox=stored.sidecar.mailbox, limit=limit, files_seconds=files_seconds, sender=sender
+            )
+        except ReadFailedError as error:
+            self._charge(sender, error.seconds)
+            raise
+        self._charge(sender, result.cpu_seconds)
+        return _name_reason(validate_result(result))
+
+    def _charge(self, sender: Sender, seconds: float) -> None:
+        if self._budgets.charge(sender, seconds) and self._budgets.is_over(sender):
+            self._first.refuse_waiting(self._budgets.is_over)
+
+
+def _name_reason(result: ReadingResult) -> ReadingResult:
+    """Give the file at which the reading ended the reason for that."""
+    if not result.stopped:
+        return result
+    files = [
+        file | {"unread": result.stopped.reason} if file["n"] == result.file else file
+        for file in result.reading["attachments"]
+    ]
+    return replace(result, reading=result.reading | {"attachments": files})

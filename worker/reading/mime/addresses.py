@@ -1,0 +1,93 @@
+"""Reads mail addresses in headers (RFC 5322 §3.4), in one pass without recursion, also from a broken list."""
+
+import re
+from collections.abc import Iterator
+
+from worker.reading.mime import charset
+from worker.reading.mime.headers import MAX_VALUE, decode_encoded_words, one_line
+
+#: Characters of an address and of a display name.
+MAX_ADDRESS = 320
+MAX_DISPLAY = 200
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
+_COMMENT = re.compile(r"\([^()]{0,200}\)")
+_SEPARATOR = re.compile(r"[\"\\(),;:]")
+_MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
+
+
+def parse_addresses(value: bytes | None, limit: int, declared: str | None = None) -> list[tuple[str, str]]:
+    """Return (display name, address in lower case) of each mailbox, at most `limit`; groups are flattened.
+
+    *declared* is the charset of bytes that are not ASCII.
+    """
+    if not value:
+        return []
+    text = charset.decode_header(value[:MAX_VALUE], declared)
+    found: list[tuple[str, str]] = []
+    for piece, comment in _pieces(text):
+        if len(found) >= limit:
+            break
+        if (mailbox := _mailbox(piece, comment)) is not None:
+            found.append(mailbox)
+    return found
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (mailbox, its comment) of each member; quotes, comments and angle brackets protect the separators."""
+    if not _SEPARATOR.search(text):  # one mailbox, as in most headers
+        yield text, ""
+        return
+    piece: list[str] = []
+    comment: list[str] = []
+    depth, in_angle = 0, False
+    for found in _MARK.finditer(text):
+        mark = found[0]
+        if mark == "(" and not in_angle:
+            depth += 1
+        elif mark == ")" and depth:
+            depth -= 1
+        elif depth:
+            comment.append(mark)
+        elif mark in {",", ";"} and not in_angle:
+            yield "".join(piece), "".join(comment)
+            piece, comment = [], []
+        elif mark == ":" and not in_angle:
+            # The name of a group ("undisclosed-recipients:") is no address. A wrong "mailto:" is removed too.
+            piece = []
+        else:
+            in_angle = (in_angle or mark == "<") and mark != ">"
+            piece.append(mark)
+    yield "".join(piece), "".join(comment)
+
+
+def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
+    display, bracket, rest = piece.rpartition("<")
+    if bracket:
+        address = rest.partition(">")[0]
+        if "(" in address:
+            address = _COMMENT.sub("", address)
+        address = "".join(address.split()).lower()[:MAX_ADDRESS]
+        name = _display(display) or _display(comment)
+        if not address and not name:
+            return None
+        if "@" not in address and (inside := _ADDRESS.search(decode_encoded_words(display))):
+            address = inside[0].lower()
+        return name, one_line(address)
+    words = decode_encoded_words(piece)
+    if found := _ADDRESS.search(words):
+        before = words[: found.start()].rstrip("< ")
+        return _display(before) or _display(comment), found[0].lower()
+    bare = piece.strip().strip('"')
+    if not bare:
+        return None
+    if " " not in bare and "=?" not in bare:  # a local name such as "root"
+        return _display(comment), one_line(bare).lower()[:MAX_ADDRESS]
+    return _display(piece), ""
+
+
+def _display(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == '"' == text[-1]:
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    return one_line(decode_encoded_words(text)).strip("\"' ")[:MAX_DISPLAY]

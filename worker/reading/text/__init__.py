@@ -1,0 +1,1 @@
+"""From parts to the text and the HTML that a person reads."""

@@ -1,0 +1,1 @@
+"""Tasks that run beside the reading: repair of lost entries, and retention."""
