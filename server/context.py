@@ -1,40 +1,48 @@
-"""What the handlers are handed: made once in `main`, the same for every request of the process."""
+"""The parts of a server process that the handlers use: made once in `main`, the same for every request."""
 
 from dataclasses import dataclass
 
-from server.auth import Auth
-from server.hub import Hub
-from server.limits import Limits
-from server.monitor import Monitor
-from server.posting import Desk
-from server.resume import Resume
-from server.sources.known import Sources
-from server.stats import Stats
-from workitems.intake import Intake
-from workitems.mailstore import MailStore
-from workitems.redis import Client
-from workitems.removal import Removal
+from server.access.authentication import Authenticator
+from server.intake.sources.registry import SourceRegistry
+from server.intake.uploads import Uploads
+from server.status.host_metrics import HostMetrics
+from server.status.monitor import Monitor
+from server.status.process_stats import ProcessStats
+from server.status.readiness import ReadinessCheck
+from server.stream.connection_limits import StreamLimits
+from server.stream.hub import Hub
+from server.stream.stream_opener import StreamOpener
+from workitems.base.redis import RedisClient
+from workitems.intake.put import Intake
+from workitems.mailstore.store import MailStore
+from workitems.queue.store import ItemStore
+from workitems.queue.submissions import Submissions
+from workitems.retention.removal import Removal
 from workitems.settings import Settings
-from workitems.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One server process's parts."""
+    """The parts of one server process."""
 
     settings: Settings
-    #: This process's name among its siblings, e.g. `server_00`.
+    #: The name of this process among the server processes, such as `server_00`.
     process: str
-    redis: Client
-    store: Store
+    redis: RedisClient
+    store: ItemStore
+    submissions: Submissions
     intake: Intake
     mailstore: MailStore
     removal: Removal
-    desk: Desk
-    sources: Sources
+    uploads: Uploads
+    sources: SourceRegistry
     hub: Hub
-    resume: Resume
-    stats: Stats
+    stream_opener: StreamOpener
+    stats: ProcessStats
     monitor: Monitor
-    limits: Limits
-    auth: Auth
+    readiness: ReadinessCheck
+    metrics: HostMetrics
+    #: How many descriptors this process may have.
+    max_descriptors: int
+    stream_limits: StreamLimits
+    auth: Authenticator

@@ -1,32 +1,32 @@
-"""The description of the interface: for programs and for people."""
+"""The description of the HTTP interface, for programs and for people."""
 
-from server.handlers.base import Handler
-from server.handlers.document import DocumentHandler
-from server.openapi import PATHS, description
-from server.schemas import SCHEMAS
+from server.handlers.base import BaseHandler
+from server.handlers.template_base import TemplateHandler
+from server.http.openapi import PATHS, openapi_document
+from server.http.schemas import SCHEMAS
 
-_METHODS = ("get", "post", "patch", "head")
+_METHODS = ("get", "post", "patch", "delete")
 
 
-class OpenApiHandler(Handler):
+class OpenApiHandler(BaseHandler):
     """`GET /api/openapi.json`."""
 
     scope = None
 
     async def get(self) -> None:
-        self.answer(description())
+        self.write_json(openapi_document())
 
 
-class DocsHandler(DocumentHandler):
-    """`GET /api/docs`: the same as a page, without any script."""
+class DocsHandler(TemplateHandler):
+    """`GET /api/docs`: the same as a page without scripts."""
 
     scope = None
 
     async def get(self) -> None:
         operations = [
-            (method.upper(), path, told[method], told.get("parameters", []) + told[method].get("parameters", []))
-            for path, told in PATHS.items()
+            (method.upper(), path, way[method], way.get("parameters", []) + way[method].get("parameters", []))
+            for path, way in PATHS.items()
             for method in _METHODS
-            if method in told and method != "head"
+            if method in way
         ]
-        self.show("docs.html", operations=operations, schemas=SCHEMAS)
+        self.render_template("docs.html", operations=operations, schemas=SCHEMAS)

@@ -1,33 +1,37 @@
-"""Mail that could not be read as it should: a list of it, and reading one again."""
+"""The quarantine: items whose mail could not be read properly, and the retry of an item."""
 
 from dataclasses import asdict
 
-from server import query
-from server.handlers.base import Handler
-from workitems.quarantine import quarantine, quarantined, retry
+from server.handlers.base import BaseHandler
+from server.http import query_params
+from workitems.queue.quarantine import list_quarantined, quarantine_size, retry_item
 
-#: Items of a page: unless asked otherwise, and at most.
+#: Items on a page: by default, and at most.
 LIMIT = 50
-MOST = 200
+MAX_LIMIT = 200
 
 
-class QuarantineHandler(Handler):
+class QuarantineHandler(BaseHandler):
     """`GET /api/quarantine`: `{count, oldest, items}`; `oldest` is an age in seconds, or null."""
 
     async def get(self) -> None:
-        start = query.number(self.get_query_argument("start", "0"), "start", least=0, most=10_000_000)
-        limit = query.number(self.get_query_argument("limit", str(LIMIT)), "limit", least=1, most=MOST)
-        size = await quarantine(self.context.redis)
-        items = await quarantined(self.context.redis, start=start, limit=limit)
-        self.answer({"count": size.count, "oldest": size.oldest, "items": [asdict(each) for each in items]})
+        start = query_params.parse_number(self.get_query_argument("start", "0"), "start", least=0, most=10_000_000)
+        limit = query_params.parse_number(
+            self.get_query_argument("limit", str(LIMIT)), "limit", least=1, most=MAX_LIMIT
+        )
+        size = await quarantine_size(self.context.redis)
+        items = await list_quarantined(self.context.redis, start=start, limit=limit)
+        self.write_json(
+            {"count": size.count, "oldest": size.oldest_age_seconds, "items": [asdict(each) for each in items]}
+        )
 
 
-class RetryHandler(Handler):
-    """`POST …/retry`: the mail waits to be read again; asking twice does nothing more."""
+class RetryHandler(BaseHandler):
+    """`POST …/retry`: lets the mail be read again; a second request changes nothing."""
 
     scope = "write"
 
     async def post(self, item_id: str) -> None:
-        most = self.context.settings.intake.most
-        await retry(self.context.redis, self.context.mailstore, item_id, most=most)
-        self.answer({"status": "pending"}, 202)
+        max_waiting = self.context.settings.intake.max_waiting
+        await retry_item(self.context.redis, self.context.mailstore, item_id, max_waiting=max_waiting)
+        self.write_json({"status": "pending"}, 202)

@@ -1,34 +1,39 @@
-"""Signing in and out, and who one is."""
+"""Sign-in, sign-out, and the session of the caller."""
 
 import math
 import re
+from contextlib import AbstractContextManager
+from functools import cached_property
 
-from server.address import client_address
-from server.auth import COOKIE
-from server.handlers.base import Handler
-from server.handlers.document import DocumentHandler
-from workitems.errors import StoreUnavailableError
-from workitems.log import get_logger
+from server.access.authentication import DEMO_USER, SESSION_COOKIE
+from server.access.client_address import client_address
+from server.access.devices import DEVICE_COOKIE, DEVICE_DAYS, Device, new_device
+from server.access.rate_limit import Attempt, TooManyTriesError
+from server.handlers.base import BaseHandler, RefusalError
+from server.handlers.template_base import TemplateHandler
+from workitems.base.errors import StoreUnavailableError
+from workitems.base.log import get_logger
 
 log = get_logger("server")
 
-#: A path of our own: not `//host`, no backslash (browsers read it as a slash), no control character, no blank.
+#: A path on this server: not `//host`, no backslash (browsers read it as a slash), no control character or space.
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}", re.ASCII)
 
 
-def local_path(wanted: str) -> str:
-    """*wanted* when it leads nowhere else, else the front page."""
-    return wanted if _LOCAL.fullmatch(wanted) else "/"
+def local_path(path: str) -> str:
+    """Return *path* if it stays on this server, else `/`."""
+    return path if _LOCAL.fullmatch(path) else "/"
 
 
-class LoginHandler(DocumentHandler):
-    """`/login`: a form that works without scripts, and the link with a token that the demo prints."""
+class LoginHandler(TemplateHandler):
+    """`/login`: a form that works without scripts; the demo prints a link to it with a token."""
 
     scope = None
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self.set_header("Referrer-Policy", "no-referrer")
+        # The query can hold a token. Not no-referrer: browsers would send `Origin: null` with the form (Fetch §3.2).
+        self.set_header("Referrer-Policy", "strict-origin")
 
     async def get(self) -> None:
         token = self.get_query_argument("token", "")
@@ -37,81 +42,105 @@ class LoginHandler(DocumentHandler):
         else:
             self._form(self.get_query_argument("next", "/"))
 
+    @property
+    def xsrf_token(self) -> bytes:
+        """Return the token of the form, which is bound to the device: there is no session yet."""
+        return self.context.auth.xsrf_token(self._device.id) if self._device else b""
+
     async def post(self) -> None:
-        self.check_xsrf_cookie()
+        self.check_same_site()
         then = self.get_body_argument("next", "/")
+        try:
+            self.check_xsrf_cookie()
+        except RefusalError:  # people see this, such as after cookies were deleted
+            self._form(then, "This form was out of date. Please try again.", 403)
+            return
         token = self.get_body_argument("token", "")
         if token:
             self._sign_in_by_token(token, then)
             return
         name = self.get_body_argument("user", "")
-        if self._must_wait(name, then):
-            return
-        cookie = await self.context.auth.sign_in(name, self.get_body_argument("password", "", strip=False))
-        if cookie is None:
-            log.info("sign-in refused", address=self._address)
-            self._form(then, "This name and this password do not belong together.", 401, name=name[:64])
+        password = self.get_body_argument("password", "", strip=False)
+        try:
+            with self._trying(f"user:{name}") as attempt:
+                cookie = await self.context.auth.sign_in(name, password, self._device)
+                attempt.is_right = cookie is not None
+        except TooManyTriesError as error:
+            self._ask_to_wait(error.wait, then, name)
         else:
-            self._enter(cookie, then, name)
+            refusal = "This name and this password do not belong together."
+            self._enter(cookie, then, f"user:{name}") if cookie else self._form(then, refusal, 401, name=name[:64])
 
     def _sign_in_by_token(self, token: str, then: str) -> None:
-        if self._must_wait("", then):
-            return
-        cookie = self.context.auth.sign_in_by_token(token)
-        if cookie is None:
-            log.info("sign-in refused", address=self._address)
-            self._form(then, "This is not the access token.", 401)
+        person = f"token:{DEMO_USER}"
+        try:
+            with self._trying(person) as attempt:
+                cookie = self.context.auth.sign_in_by_token(token)
+                attempt.is_right = cookie is not None
+        except TooManyTriesError as error:
+            self._ask_to_wait(error.wait, then)
         else:
-            self._enter(cookie, then, "")
+            self._enter(cookie, then, person) if cookie else self._form(then, "This is not the access token.", 401)
 
-    def _must_wait(self, name: str, then: str) -> bool:
-        wait = math.ceil(self.context.auth.throttle.take(self._address, name))
-        if wait:
-            self.set_header("Retry-After", str(wait))
-            self._form(then, f"Too many tries. Try again in {wait} seconds.", 429, name=name[:64])
-        return bool(wait)
+    def _trying(self, person: str) -> AbstractContextManager[Attempt]:
+        auth, address = self.context.auth, client_address(self.request, self.context.settings.server.trusted_proxies)
+        return auth.sign_in_guard.trying(person, address, self._device)
 
-    def _enter(self, cookie: str, then: str, name: str) -> None:
+    def _ask_to_wait(self, seconds: float, then: str, name: str = "") -> None:
+        wait = math.ceil(seconds)
+        self.set_header("Retry-After", str(wait))
+        self._form(then, f"Too many tries. Try again in {wait} seconds.", 429, name=name[:64])
+
+    def _enter(self, cookie: str, then: str, person: str) -> None:
         auth = self.context.auth
-        auth.throttle.give_back(self._address, name)
-        self.set_cookie(COOKIE, cookie, expires_days=auth.session_days, httponly=True)
+        self._set_device((self._device or new_device()).with_person(person))
+        self.set_own_cookie(SESSION_COOKIE, cookie, auth.session_days)
         self.redirect(local_path(then), status=303)
 
     def _form(self, then: str, error: str = "", status: int = 200, *, name: str = "") -> None:
+        self.is_refused_try = status in (401, 429)
+        if self._device is None:
+            self._set_device(new_device())
         values = {"next": local_path(then), "error": error, "name": name}
-        self.show("login.html", status, has_token=self.context.auth.has_token, **values)
+        self.render_template("login.html", status, has_token=self.context.auth.has_token, **values)
 
-    @property
-    def _address(self) -> str:
-        return client_address(self.request, self.context.settings.server.proxies)
+    def _set_device(self, device: Device) -> None:
+        self._device = device
+        self.set_own_cookie(DEVICE_COOKIE, self.context.auth.device_cookie(device), DEVICE_DAYS)
+
+    @cached_property
+    def _device(self) -> Device | None:
+        return self.context.auth.device_of(self.request)
 
 
-class LogoutHandler(Handler):
-    """`POST /logout`: this browser forgets the session, and no server takes it any more."""
+class LogoutHandler(BaseHandler):
+    """`POST /logout`: removes the cookie, and ends the session for all servers."""
 
     scope = None
 
     async def post(self) -> None:
-        self.check_xsrf_cookie()
-        self.clear_cookie(COOKIE, httponly=True)
+        self.check_same_site()
+        if self.xsrf_token:  # else there is no session to end
+            self.check_xsrf_cookie()
+        self.set_own_cookie(SESSION_COOKIE, "", -1)
         try:
             await self.context.auth.sign_out(self.request)
-        except StoreUnavailableError as error:  # this browser is signed out all the same
-            log.warning("a session could not be ended for good", reason=str(error))
+        except StoreUnavailableError as error:  # this browser is signed out nevertheless
+            log.warning("a session could not be ended for all servers", reason=str(error))
         self.redirect("/login", status=303)
 
 
-class SessionHandler(Handler):
-    """`GET /api/session`: who one is and may do, with the XSRF token that changes need; for any scope."""
+class SessionHandler(BaseHandler):
+    """`GET /api/session`: the caller, its scopes, and the XSRF token that changes need; for any scope."""
 
     scope = None
 
     async def get(self) -> None:
         caller = await self.identify()
         if caller is None:
-            self.refuse_stranger()
+            self.refuse_unauthenticated()
         test_items = self.context.settings.server.test_items and "test" in caller.scopes
-        self.answer(
+        self.write_json(
             {
                 "name": caller.name,
                 "role": caller.role,

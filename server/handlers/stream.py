@@ -1,22 +1,27 @@
 """`GET /sse/workitems`: the live stream of work items (docs/stream.md)."""
 
 import random
-from typing import ClassVar
+from contextlib import ExitStack
+from typing import Any, ClassVar
 
-from server import query, sse
-from server.auth import client_address, credential
-from server.connection import Stream, take
-from server.cors import cors_headers
-from server.handlers.base import PROTECTION, Handler
-from server.limits import Slot
-from server.resume import new_id
-from workitems.item import STATUSES
+from server.access.client_address import client_address, is_https
+from server.access.cors import cors_headers
+from server.connections.http_server import close_after_answer
+from server.handlers.base import BaseHandler
+from server.http import query_params
+from server.http.security_headers import SECURITY_HEADERS, STRICT_TRANSPORT
+from server.stream import sse
+from server.stream.client_socket import detach_socket
+from server.stream.connection import Stream
+from server.stream.connection_limits import Slot
+from server.stream.stream_opener import new_connection_id
+from workitems.base.statuses import STATUSES
 
-#: What the client library sends, so that it may be refused by a status that a plain EventSource would never forgive.
-_OURS = "X-Tubepost-Client"
+#: A header that our client sends. We refuse it by a status, after which a plain EventSource would never reconnect.
+_CLIENT_HEADER = "X-Tubepost-Client"
 
-#: Mailboxes that a filter may name.
-_MOST_MAILBOXES = 100
+#: Mailboxes in a filter at most.
+_MAX_MAILBOXES = 100
 
 _STATUS = {"user": 429, "address": 429, "opens": 429}
 
@@ -27,16 +32,16 @@ _HEADERS = {
 }
 
 
-class StreamHandler(Handler):
-    """Authenticates and limits like any request, then takes the socket from Tornado and forgets itself.
+class StreamHandler(BaseHandler):
+    """Authenticates and limits like any request, then detaches the socket from Tornado and ends.
 
-    Why detached: docs/decisions/0001-detached-streams.md.
+    The reason: docs/decisions/0001-detached-streams.md.
     """
 
     scope: ClassVar[str | None] = "read"
 
     async def head(self) -> None:
-        """The headers of the stream without the stream."""
+        """Answer the headers of the stream without the stream."""
         self._stream_headers()
         self.finish()
 
@@ -44,81 +49,93 @@ class StreamHandler(Handler):
         """Answer with an endless body; `Last-Event-ID` wins over `?last_event_id=`."""
         accept = self.request.headers.get("Accept", "*/*")
         if not any(kind in accept for kind in ("text/event-stream", "text/*", "*/*")):
-            self.refuse(406, "not_acceptable", f"this is text/event-stream; Accept was {accept:.80}")
-        wanted = self.request.headers.get("Last-Event-ID") or self.get_query_argument("last_event_id", "") or None
-        chosen = self._filter()
-        slot = self._slot()
+            self.refuse(406, "not_acceptable", f"this address sends text/event-stream, but Accept is {accept:.80}")
+        cursor = self.request.headers.get("Last-Event-ID") or self.get_query_argument("last_event_id", "") or None
+        stream_filter = self._filter()
+        slot = self._acquire_slot()
         if isinstance(slot, str):
             self._refuse_stream(slot)
             return
         stream = self._detach(slot)
         if stream is None:
             return
-        stream.filter = chosen
-        stream.credential = credential(self.request)
-        try:
-            await self.context.resume.open(stream, wanted)
-        except BaseException:
-            stream.finish("error")  # its head may not be out yet, and without one a proxy answers 502
-            raise
+        stream.filter = stream_filter
+        stream.credential = self.context.auth.credential_of(self.request)
+        with ExitStack() as on_error:
+            # The head of the response may not be sent yet, and without one a proxy answers 502.
+            on_error.callback(stream.finish, "error")
+            await self.context.stream_opener.open(stream, cursor)
+            on_error.pop_all()
 
-    def _filter(self) -> sse.Filter:
+    def _filter(self) -> sse.StreamFilter:
         if not self.request.query:
-            return sse.EVERYTHING
+            return sse.UNFILTERED
         statuses = frozenset(self.get_query_arguments("status"))
         unknown = sorted(statuses - set(STATUSES))
         if unknown:
             accepted = ", ".join(STATUSES)
-            self.refuse(422, "invalid", f"{unknown[0]!r:.60} is no status; accepted: {accepted}", "status")
+            self.refuse(422, "invalid", f"{unknown[0]!r:.60} is not a status; accepted: {accepted}", "status")
         named = self.get_query_arguments("mailbox")
-        if len(named) > _MOST_MAILBOXES:
-            self.refuse(422, "invalid", f"at most {_MOST_MAILBOXES} mailboxes are accepted", "mailbox")
-        mailboxes = frozenset(map(query.mailbox, named))
-        return sse.Filter(mailboxes, statuses) if mailboxes or statuses else sse.EVERYTHING
+        if len(named) > _MAX_MAILBOXES:
+            self.refuse(422, "invalid", f"at most {_MAX_MAILBOXES} mailboxes are accepted", "mailbox")
+        mailboxes = frozenset(map(query_params.parse_mailbox, named))
+        return sse.StreamFilter(mailboxes, statuses) if mailboxes or statuses else sse.UNFILTERED
 
-    def _slot(self) -> Slot | str:
+    def _acquire_slot(self) -> Slot | str:
         hub = self.context.hub
         if not hub.ready.is_set():
             return "starting"
-        address = client_address(self.request, self.context.settings.server.proxies)
-        return self.context.limits.take(self.identity.name, address)
+        address = client_address(self.request, self.context.settings.server.trusted_proxies)
+        connection: Any = self.request.connection
+        client = connection.stream.socket  # None: the client has left
+        descriptor = client.fileno() if client is not None else 0
+        return self.context.stream_limits.acquire(self.identity.name, address, descriptor)
 
     def _stream_headers(self) -> None:
         for name, value in _HEADERS.items():
             self.set_header(name, value)
 
     def _refuse_stream(self, reason: str) -> None:
-        """Our client is told by a status; a plain EventSource, which a 503 would end for good, by `busy`."""
+        """Refuse our client by a status, and a plain EventSource by `busy`: it would never reconnect after a 503.
+
+        The connection is closed: many are refused at once, and their connections would keep others out.
+        """
+        close_after_answer(self.request.connection)
         self.context.hub.counts[f"refused_{reason}"] += 1
         wait = random.uniform(2.0, 8.0)
-        if _OURS in self.request.headers:
-            self.refuse(_STATUS.get(reason, 503), "busy", f"no place for a stream now: {reason}", retry_after=wait)
+        if _CLIENT_HEADER in self.request.headers:
+            self.refuse(
+                _STATUS.get(reason, 503), "busy", f"the server accepts no stream now: {reason}", retry_after=wait
+            )
         self._stream_headers()
-        self.finish(sse.retry(int(wait * 1000)) + sse.PADDING + sse.notice("busy", reason=reason))
+        self.finish(sse.encode_retry(int(wait * 1000)) + sse.PADDING + sse.encode_notice("busy", reason=reason))
 
     def _detach(self, slot: Slot) -> Stream | None:
-        """Take the socket; None when the client has left meanwhile."""
+        """Detach the socket; return None if the client has left."""
         chunked = self.request.version != "HTTP/1.0"
         head = self._head(chunked)
-        socket = take(self.detach())
-        self._break_cycles()  # `finish` would: each stream that opens would leave its request to the garbage collector
+        socket = detach_socket(self.detach())
+        self._break_cycles()  # as `finish` would; else each request would stay until a garbage collection
         if socket is None:
             slot.release()
             return None
         hub = self.context.hub
         return Stream(
             socket,
-            id=new_id(),
-            chunked=chunked,
+            id=new_connection_id(),
+            is_chunked=chunked,
             head=head,
-            buffer=hub.settings.buffer,
+            max_queued_bytes=hub.settings.max_queued_bytes,
             slot=slot,
-            ended=hub.ended,
+            on_end=hub.on_stream_end,
         )
 
     def _head(self, chunked: bool) -> bytes:
-        """The head of the response: status line and headers (RFC 9112 §2.1)."""
-        others = cors_headers(self.request.headers.get("Origin"), self.context.settings.server.origins)
+        """Return the status line and the headers of the response (RFC 9112 §2.1)."""
+        settings = self.context.settings.server
+        others = cors_headers(self.request.headers.get("Origin"), settings.allowed_origins)
+        if is_https(self.request, settings.trusted_proxies):
+            others |= STRICT_TRANSPORT
         start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" if chunked else b"HTTP/1.0 200 OK\r\n"
         return start + _ALWAYS + _lines({"Date": self._headers["Date"]} | others) + b"\r\n"
 
@@ -127,4 +144,4 @@ def _lines(headers: dict[str, str]) -> bytes:
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
-_ALWAYS = _lines(PROTECTION | _HEADERS | {"Connection": "close"})
+_ALWAYS = _lines(SECURITY_HEADERS | _HEADERS | {"Connection": "close"})

@@ -1,0 +1,1 @@
+"""What all HTTP requests and answers share: the OpenAPI description, JSON schemas, parameters and bodies."""

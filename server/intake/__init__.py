@@ -1,0 +1,1 @@
+"""Mail that comes by HTTP: uploads, JSON mail written as MIME, and the webhooks of mail services."""

@@ -1,0 +1,1 @@
+"""The health of mailboxes and workers, and the statistics of this process."""
