@@ -1,4 +1,4 @@
-"""The embedded default of `make run`: a mailbox of its own and letters that come into it.
+"""The demo of `make run`: a mailbox of its own and letters that arrive in it; and the embedded Redis.
 
-Nothing here is needed, started or imported when Tubepost serves real mailboxes.
+Of all this only the embedded Redis runs when Tubepost serves real mailboxes.
 """

@@ -1,7 +1,7 @@
-"""Invented business mail in many languages and layouts: one TOML file a letter, in `texts/`.
+"""Invented business mail in many languages and layouts: `texts/` has one TOML file for each letter.
 
-A file holds templates with `{{value}}` in them and says in `[values]` what may stand there; `values.py` explains how.
-Companies, people and numbers are made up, and every address ends in `.example`.
+A file holds templates with `{{value}}` in them and defines the values in `[values]`; `values.py` explains how.
+Companies, people and numbers are invented, and every address ends in `.example`.
 """
 
 from demo.letters.compose import compose

@@ -1,4 +1,4 @@
-"""Small files made in code: a PDF with real text, a picture. Nothing is copied from anywhere."""
+"""Make small files: a PDF with real text, and a picture. Nothing is copied from elsewhere."""
 
 import random
 import struct
@@ -9,9 +9,9 @@ LINES_A_PAGE = 50
 
 
 def pdf(text: str) -> bytes:
-    """A one-page PDF (ISO 32000-1) with *text* in Courier, its first line as heading.
+    """Return a one-page PDF (ISO 32000-1) with *text* in Courier and its first line as heading.
 
-    Signs outside Windows-1252 are lost.
+    Characters outside Windows-1252 are lost.
     """
     lines = text.strip().splitlines()
     assert len(lines) <= LINES_A_PAGE, f"{len(lines)} lines; one page holds {LINES_A_PAGE}"
@@ -50,7 +50,7 @@ def _assemble_pdf(objects: list[bytes]) -> bytes:
 
 
 def png(pick: random.Random, width: int = 180, height: int = 120) -> bytes:
-    """A PNG (RFC 2083) of *width* by *height* pixels: a hill under a sky, in colours that *pick* draws."""
+    """Return a PNG (RFC 2083) of *width* by *height* pixels: a hill under a sky, in colours that *pick* draws."""
     sky, land = (
         (pick.randint(90, 230), pick.randint(120, 220)),
         bytes((pick.randint(40, 150), pick.randint(80, 150), 70)),

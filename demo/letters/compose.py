@@ -1,4 +1,4 @@
-"""A letter becomes a mail: values drawn, templates filled, headers as a mail server would have left them."""
+"""Make a mail from a letter: draw values, fill templates, add the headers that a mail server adds."""
 
 import html
 import random
@@ -7,23 +7,23 @@ from email.utils import format_datetime
 from hashlib import blake2b
 
 from demo.letters import attachments, wire
-from demo.letters.letter import Attachment, Letter
+from demo.letters.letter import Letter, LetterAttachment
 from demo.letters.values import Values, draw, fill
 
-#: The mail server of the invented company that the letters are written to.
+#: The mail server of the invented company that receives the letters.
 OURS = "mx.tubepost.example"
 
 
 def compose(letter: Letter, *, serial: int, now: datetime, pick: random.Random) -> bytes:
-    """A raw mail with CRLF; *now* knows its time zone. Names, numbers, Date and Message-ID are fresh at each call.
+    """Return a raw mail with CRLF; *now* has a time zone. Names, numbers, Date and Message-ID are new at each call.
 
-    An answer names the Message-ID that its first letter got with the same *serial* and the same state of *pick*.
+    An answer refers to the Message-ID that its first letter got with the same *serial* and the same state of *pick*.
     """
     sent = (now - timedelta(seconds=pick.randint(2, 25))).astimezone(timezone(timedelta(hours=letter.zone)))
     token = f"{serial}:{pick.getrandbits(64):016x}"
     values = _values(letter, now=sent, pick=pick)
     body = _body(letter, values, token, pick)
-    return wire.Part(_headers(letter, values, token, sent) + body.headers, body.body).to_bytes()
+    return wire.WirePart(_headers(letter, values, token, sent) + body.headers, body.body).to_bytes()
 
 
 def _values(letter: Letter, *, now: datetime, pick: random.Random) -> Values:
@@ -69,8 +69,8 @@ def _headers(letter: Letter, values: Values, token: str, sent: datetime) -> wire
     return [*headers, ("MIME-Version", "1.0")]
 
 
-def _body(letter: Letter, values: Values, token: str, pick: random.Random) -> wire.Part:
-    """mixed(related(alternative(text, html), pictures), files), each level only where it is needed (RFC 2387)."""
+def _body(letter: Letter, values: Values, token: str, pick: random.Random) -> wire.WirePart:
+    """Return mixed(related(alternative(text, html), pictures), files), each level only if needed (RFC 2387)."""
     texts = [("plain", fill(letter.text, values)), ("html", fill(letter.html, values, html.escape))]
     written = [wire.text(text, kind, letter.charset, letter.encoding) for kind, text in texts if text]
     files = [(a.inline, _attach(a, values, pick, report=letter.report)) for a in letter.attachments]
@@ -85,7 +85,7 @@ def _boundary(token: str, level: str) -> str:
     return f"=_{_digest(token, level)}"
 
 
-def _attach(attachment: Attachment, values: Values, pick: random.Random, *, report: bool) -> wire.Part:
+def _attach(attachment: LetterAttachment, values: Values, pick: random.Random, *, report: bool) -> wire.WirePart:
     name, text = fill(attachment.name, values), fill(attachment.text, values)
     if report:
         return wire.raw(text, attachment.type)

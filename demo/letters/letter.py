@@ -1,4 +1,4 @@
-"""A letter as it lies in its file, before anything is filled in."""
+"""A letter as its file has it, with templates that are not filled yet."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -7,15 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-#: Where the letters lie; a file's name begins with its place in the order.
+#: The folder of the letters; the names of the files give the order.
 TEXTS = Path(__file__).with_name("texts")
 
 
 @dataclass(frozen=True)
-class Attachment:
-    """A file that goes with the letter. `text` is its content, also of a PDF; a PNG has none and is drawn.
+class LetterAttachment:
+    """A file of the letter. `text` is its content, also of a PDF; a PNG has none and is drawn.
 
-    With `inline` it is no file but a picture in the HTML, named there as `cid:<inline>`.
+    With `inline` it is a picture in the HTML, which refers to it as `cid:<inline>`.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Letter:
-    """Templates of one letter. `values` says what each `{{name}}` in them may be."""
+    """The templates of one letter. `values` defines each `{{name}}` in them."""
 
     name: str
     sender: str
@@ -36,33 +36,33 @@ class Letter:
     cc: list[str] = field(default_factory=list)
     text: str = ""
     html: str = ""
-    #: Which language the months of its dates are written in.
+    #: The language of the months in its dates.
     language: str = "en"
-    #: Hours that the sender's clock is ahead of UTC.
+    #: The sender's offset from UTC in hours.
     zone: float = 0
     charset: str = "utf-8"
     #: Content-Transfer-Encoding of the texts: 7bit, 8bit, quoted-printable or base64.
     encoding: str = "quoted-printable"
     headers: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
-    attachments: list[Attachment] = field(default_factory=list)
+    attachments: list[LetterAttachment] = field(default_factory=list)
     #: The attachments are the machine-readable parts of a delivery report (RFC 3462), not files.
     report: bool = False
-    #: The letter that this one answers: it shares that one's values, and its subject and Message-ID lead back to it.
+    #: The letter that this one answers. Both have the same values; In-Reply-To and References refer to it.
     answers: "Letter | None" = None
 
     @property
     def conversation(self) -> str:
-        """The name of the first letter of the conversation that this one belongs to."""
+        """Return the name of the first letter of the conversation."""
         return self.answers.conversation if self.answers else self.name
 
 
 @cache
 def read(name: str) -> Letter:
-    """The letter in the file *name*.toml; TypeError when the file says something that no letter has."""
+    """Return the letter in the file *name*.toml. Raises TypeError for a field that a letter does not have."""
     fields = tomllib.loads((TEXTS / f"{name}.toml").read_text("utf-8"))
     parent = fields.pop("answers", None)
-    attachments = [Attachment(**attachment) for attachment in fields.pop("attachment", [])]
+    attachments = [LetterAttachment(**attachment) for attachment in fields.pop("attachment", [])]
     return Letter(name=name, attachments=attachments, answers=read(parent) if parent else None, **fields)
 
 
@@ -71,5 +71,5 @@ def _names() -> Iterator[str]:
 
 
 def letters() -> list[Letter]:
-    """Every letter, in a good order for a first look; an answer comes after the letter that it answers."""
+    """Return all letters in the order of their files; an answer comes after the letter that it answers."""
     return [read(name) for name in _names()]
