@@ -20,17 +20,17 @@ _README = Path(__file__).resolve().parent.parent / "README.md"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none means all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; none means all")
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="tiny sizes: do the benchmarks run?")
     extent.add_argument("--full", action="store_true", help="a million items, ten thousand streams")
-    parser.add_argument("--readme", action="store_true", help="put the table of all into README.md, too")
+    parser.add_argument("--readme", action="store_true", help="also put the table into README.md")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - BENCHMARKS.keys())
     if unknown:
-        parser.error(f"there is no {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     if arguments.readme and (arguments.names or arguments.quick):
-        parser.error("--readme wants all figures at their usual size: no NAME, no --quick")
+        parser.error("--readme needs all figures at their usual size: no NAME, no --quick")
     allow_open_files()
     size = "QUICK" if arguments.quick else "FULL" if arguments.full else "USUAL"
     rows: list[Row] = []

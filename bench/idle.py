@@ -1,7 +1,7 @@
-"""Idle streams: what heartbeats and rotation alone take of a core.
+"""Idle streams: the share of a core that heartbeats and rotation alone take.
 
-Nobody waits hours: time is pressed. Heartbeats and rotation come `faster` times as often, and what they take more than
-a server without streams takes is divided by that.
+To save hours, heartbeats and rotation come `faster` times as often. What they take more than a server without streams
+is divided by that.
 """
 
 import time
@@ -17,10 +17,10 @@ from workitems.settings import StreamSettings
 
 _REAL = StreamSettings()
 
-#: The mean life of a stream as a share of `max_age`: rotation comes after 0.8 to 1 times that.
+#: The mean life of a stream as a share of `max_age_seconds`: it rotates after 0.8 to 1 times that.
 _MEAN_LIFE = 0.9
 
-#: Seconds in which the server comes to rest after the opens.
+#: Seconds for the server to become idle after the opens.
 _REST = 1.0
 
 
@@ -36,14 +36,14 @@ FULL = USUAL
 
 
 def measure(size: Size) -> list[Row]:
-    heartbeat, max_age = _REAL.heartbeat / size.faster, _REAL.max_age / size.faster
-    settings = f"stream.heartbeat = {heartbeat}\nstream.max_age = {max_age}"
+    heartbeat, max_age = _REAL.heartbeat_seconds / size.faster, _REAL.max_age_seconds / size.faster
+    settings = f"stream.heartbeat_seconds = {heartbeat}\nstream.max_age_seconds = {max_age}"
     life = _MEAN_LIFE * max_age
     with TemporaryDirectory(prefix="tubepost-bench-") as name, Tubepost(Path(name), settings=settings) as tubepost:
         time.sleep(_REST)
         alone = _share(tubepost.pid, life / 2)
         with Streams(tubepost.port, size.streams, STREAM, HEADER) as streams:
-            # From half a life on, over one whole life: every stream that is open then is rotated once meanwhile.
+            # Over one mean life, from half a life on: every stream that is open then rotates once in that time.
             time.sleep(life / 2)
             busy = _share(tubepost.pid, life)
             streams.leave()
@@ -51,8 +51,9 @@ def measure(size: Size) -> list[Row]:
     share = alone + (busy - alone) / size.faster
     return [
         Row(
-            figure=f"{size.streams:,} idle streams, heartbeat {_REAL.heartbeat:g} s, rotation {_REAL.max_age:g} s",
-            tubepost=f"{share:.2%} of a core (in time {size.faster:g} × as fast; {rotated:.2f} rotations a stream)",
+            figure=f"{size.streams:,} idle streams, heartbeat {_REAL.heartbeat_seconds:g} s, "
+            f"rotation {_REAL.max_age_seconds:g} s",
+            tubepost=f"{share:.2%} of a core (time {size.faster:g} × as fast; {rotated:.2f} rotations for each stream)",
             peer=f"no stream: {alone:.2%}",
             ratio=share / alone if alone else None,
             aim="≤ 3 %",
@@ -61,7 +62,7 @@ def measure(size: Size) -> list[Row]:
 
 
 def _share(pid: int, seconds: float) -> float:
-    """Of a core, over so many seconds."""
+    """Measure the share of a core that a process takes over *seconds*."""
     spent, start = cpu(pid), time.monotonic()
     time.sleep(seconds)
     return (cpu(pid) - spent) / (time.monotonic() - start)

@@ -1,27 +1,29 @@
-"""As little of an IMAP client as a chain of APPEND, IDLE and FETCH needs (RFC 9051), without delays of its own."""
+"""The least IMAP client that can do APPEND, IDLE and FETCH (RFC 9051), without delays of its own."""
 
 import asyncio
 import re
 
 #: Seconds for an answer.
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 _EXISTS = re.compile(rb"\* (\d+) EXISTS")
 
 
-class Client:
-    """A signed-in connection. asyncio sets TCP_NODELAY, without which every APPEND waits 40 ms for itself."""
+class ImapClient:
+    """A signed-in connection. asyncio sets TCP_NODELAY; without it every APPEND would take 40 ms longer."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
         self._reader = reader
         self._writer = writer
-        self._patience = patience
+        self._timeout = timeout
 
     @classmethod
-    async def sign_in(cls, host: str, port: int, user: str, password: str, *, patience: float = _PATIENCE) -> "Client":
-        """*patience*: seconds for each line of an answer."""
-        client = cls(*await asyncio.open_connection(host, port), patience)
+    async def sign_in(
+        cls, host: str, port: int, user: str, password: str, *, answer_timeout: float = _TIMEOUT
+    ) -> "ImapClient":
+        """Connect and sign in. *answer_timeout*: seconds for each line of an answer."""
+        client = cls(*await asyncio.open_connection(host, port), answer_timeout)
         await client._line()
         await client._command(f"LOGIN {user} {password}".encode())
         return client
@@ -30,11 +32,11 @@ class Client:
         await self._command(b"APPEND INBOX {%d+}\r\n%b" % (len(mail), mail))
 
     async def select(self) -> int:
-        """How many mails INBOX has."""
+        """Select INBOX. Return how many mails it has."""
         return max(int(found[1]) for line in await self._command(b"SELECT INBOX") if (found := _EXISTS.match(line)))
 
     async def wait(self, known: int) -> int:
-        """IDLE until there are more mails than *known*; how many there are then."""
+        """IDLE until there are more mails than *known*. Return how many there are."""
         self._writer.write(b"a IDLE\r\n")
         there = known
         while there <= known:
@@ -45,7 +47,7 @@ class Client:
         return there
 
     async def fetch(self, first: int, last: int) -> list[bytes]:
-        """The answer's lines, mails among them."""
+        """Return the lines of the answer, with the mails among them."""
         return await self._command(b"FETCH %d:%d (BODY.PEEK[])" % (first, last))
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ class Client:
         return await self._answer()
 
     async def _answer(self) -> list[bytes]:
-        """Lines and literals up to the tagged one, which must be OK."""
+        """Return the lines and literals up to the tagged line. RuntimeError unless that is OK."""
         lines = []
         while not (line := await self._line()).startswith(b"a "):
             lines.append(line)
@@ -67,5 +69,5 @@ class Client:
         return lines
 
     async def _line(self) -> bytes:
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout(self._timeout):
             return await self._reader.readuntil(b"\r\n")

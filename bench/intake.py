@@ -1,4 +1,4 @@
-"""Intake: a mailbox full of mail, from its first fetch to its last item, beside mbsync copying the same mailbox."""
+"""Intake: a full mailbox, from the first fetch to the last item, beside mbsync, which copies the same mailbox."""
 
 import os
 import resource
@@ -13,18 +13,18 @@ from tempfile import TemporaryDirectory
 
 from redis import Redis
 
-from bench.letters import large_letter, letter
 from bench.machine import ended, spent, stopped
+from bench.mails import make_large_mail, make_mail
 from bench.row import Row
 from bench.tubepost import Tubepost
 from tests.support.dovecot import Dovecot
-from workitems import keys
+from workitems.base import keys
 
-#: Seconds that a mail may take; far more than any does.
-_PATIENCE_A_MAIL, _PATIENCE = 0.05, 60.0
+#: Seconds for each mail and for all: far more than they take.
+_TIMEOUT_PER_MAIL, _TIMEOUT = 0.05, 60.0
 
-#: Seconds between looks at how far the worker is: each asks Redis once.
-_LOOK = 0.02
+#: Seconds between two checks of how far the worker is: each asks Redis once.
+_CHECK = 0.02
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ USUAL = Size(mails=5_000, large=500)
 FULL = USUAL
 
 SETTINGS = """
-stream.history = 1000000
-intake.most = 1000000
+stream.max_feed_events = 1000000
+intake.max_waiting = 1000000
 [mailboxes.desk]
 host = "127.0.0.1"
 port = {box.port}
@@ -76,32 +76,32 @@ SyncState *
 
 
 @dataclass(frozen=True)
-class Taken:
-    """How long it took, and the processor's seconds by process."""
+class Measurement:
+    """Seconds of the clock, and seconds on a core by process."""
 
     seconds: float
     cpu: dict[str, float]
 
 
 def measure(size: Size) -> list[Row]:
-    """In one folder, removed at the end: a file system may take long over new files while it removes many others."""
+    """Use one folder, removed at the end: a file system may be slow with new files while it removes many others."""
     with TemporaryDirectory(prefix="tubepost-bench-") as name:
         return [
-            *_measure(Path(name, "small"), size.mails, letter, "4 kB"),
-            *_measure(Path(name, "large"), size.large, large_letter, "200 kB"),
+            *_measure(Path(name, "small"), size.mails, make_mail, "4 kB"),
+            *_measure(Path(name, "large"), size.large, make_large_mail, "200 kB"),
         ]
 
 
 def _measure(place: Path, mails: int, write: Callable[[int], bytes], kind: str) -> list[Row]:
-    """mbsync copies before and after: what changes on the machine meanwhile, half of it meets both."""
+    """Let mbsync copy before and after: what changes on the machine in between affects both by half."""
     place.mkdir()
     box = Dovecot(place / "dovecot")
     box.start()
     try:
         box.seed(map(write, range(mails)))
-        os.sync()  # else the first who syncs a file system pays for what was seeded
+        os.sync()  # else the first program that syncs the file system pays for the seeded mails
         before = _copy(box, place / "before", mails)
-        ours = _take_in(box, place, mails)
+        ours = _measure_worker(box, place, mails)
         copies = [each for each in (before, _copy(box, place / "after", mails)) if each]
     finally:
         box.stop()
@@ -120,8 +120,8 @@ def _measure(place: Path, mails: int, write: Callable[[int], bytes], kind: str) 
     ]
 
 
-def _copy(box: Dovecot, place: Path, mails: int) -> Taken | None:
-    """What mbsync takes, from its start to its end."""
+def _copy(box: Dovecot, place: Path, mails: int) -> Measurement | None:
+    """Measure mbsync from its start to its end; None when it is not installed."""
     if not shutil.which("mbsync"):
         return None
     place.mkdir()
@@ -129,11 +129,11 @@ def _copy(box: Dovecot, place: Path, mails: int) -> Taken | None:
     config.write_text(_MBSYNC.format(box=box, place=place))
     start, before, served = time.monotonic(), _children(), spent(box.pid)
     command = ["mbsync", "-q", "-c", str(config), "all"]
-    subprocess.run(command, check=True, stderr=subprocess.PIPE, timeout=_PATIENCE + mails * _PATIENCE_A_MAIL)
+    subprocess.run(command, check=True, stderr=subprocess.PIPE, timeout=_TIMEOUT + mails * _TIMEOUT_PER_MAIL)
     seconds = time.monotonic() - start
     copied = sum(1 for part in ("new", "cur") for _ in (place / "INBOX" / part).iterdir())
     assert copied == mails, f"mbsync copied {copied} of {mails} mails"
-    return Taken(seconds, {"mbsync": _children() - before, "Dovecot": spent(box.pid) - served})
+    return Measurement(seconds, {"mbsync": _children() - before, "Dovecot": spent(box.pid) - served})
 
 
 def _children() -> float:
@@ -141,17 +141,17 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _take_in(box: Dovecot, place: Path, mails: int) -> Taken:
-    """From the worker and its children being ready until the last mail is an item and nothing waits."""
+def _measure_worker(box: Dovecot, place: Path, mails: int) -> Measurement:
+    """Measure from the moment when the worker and its children are ready until the last mail is an item."""
     with Tubepost(place, settings=SETTINGS.format(box=box), pinned=False) as tubepost:
-        with stopped(box.pid):  # nobody answers before all of the worker is there
+        with stopped(box.pid):  # no IMAP answer comes before the whole worker is ready
             tubepost.start_worker(until="event=started\n")
             tubepost.until_warm()
         start, before = time.monotonic(), _spent(tubepost, box)
         wait_for(tubepost, mails)
         seconds = time.monotonic() - start
         after = _spent(tubepost, box)
-    return Taken(seconds, {name: after[name] - before[name] for name in after})
+    return Measurement(seconds, {name: after[name] - before[name] for name in after})
 
 
 def _spent(tubepost: Tubepost, box: Dovecot) -> dict[str, float]:
@@ -166,11 +166,11 @@ def _spent(tubepost: Tubepost, box: Dovecot) -> dict[str, float]:
 
 
 def wait_for(tubepost: Tubepost, mails: int) -> None:
-    """Until *mails* are items and none waits. RuntimeError after a time that is far longer than any takes."""
-    deadline = time.monotonic() + _PATIENCE + mails * _PATIENCE_A_MAIL
+    """Wait until *mails* are items and none waits. RuntimeError after a time that is far longer than that takes."""
+    deadline = time.monotonic() + _TIMEOUT + mails * _TIMEOUT_PER_MAIL
     with Redis.from_url(tubepost.redis.url) as redis:
         while redis.zcard(keys.items()) < mails or redis.xlen(keys.INTAKE):
             if time.monotonic() > deadline:
                 there = f"{redis.zcard(keys.items())} of {mails} mails became items in time"
                 raise RuntimeError(f"{there}:\n{tubepost.worker_log()}")
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)

@@ -1,4 +1,4 @@
-// The least that one process can do for many event streams: single-threaded, one send() for each stream and event.
+// The least work of one process with many event streams: one thread, one send() for each stream and event.
 // GET opens a stream; POST with a Content-Length sends its body to every stream as one message. Usage: limit PORT
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -13,8 +13,8 @@
 enum { MOST = 65536, INPUT = 1 << 16 };
 
 struct client {
-  int fd, place, have;  // place: where it stands among the streams, or -1
-  char *input;          // what a publisher has sent and is not worked off yet
+  int fd, place, have;  // place: its index in streams[], or -1
+  char *input;          // what a publisher has sent and we have not handled
 };
 
 static struct client clients[MOST], *streams[MOST];
@@ -46,7 +46,7 @@ static void tell_all(const char *body, int size) {
   for (int i = 0; i < held; i++) send(streams[i]->fd, frame, length, MSG_NOSIGNAL);
 }
 
-// Works off one whole request at the start of the input; 0 when there is none yet.
+// Handles one complete request at the start of the input; returns 0 if there is none yet.
 static int serve(struct client *c) {
   c->input[c->have] = 0;
   char *end = strstr(c->input, "\r\n\r\n");
@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
         read_from(events[i].data.ptr);
         continue;
       }
-      int fd = accept(listener, NULL, NULL);  // sends may wait: a full reader must not lose anything
+      int fd = accept(listener, NULL, NULL);  // send() may block: a slow client must not lose an event
       if (fd < 0 || fd >= MOST) continue;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
       clients[fd] = (struct client){.fd = fd, .place = -1};

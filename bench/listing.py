@@ -1,4 +1,4 @@
-"""Lists and changes: the same step at many items and at few, on two Redis servers side by side."""
+"""Lists and changes: the same step with many items and with few, on two Redis servers side by side."""
 
 import asyncio
 import time
@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from bench.row import Row
-from server.handlers.testitem import as_machine, fresh_id
+from server.handlers.test_item import machine_part, new_item_id
 from tests.support.redis_server import RedisServer
-from workitems.redis import connect
-from workitems.store import Change, Store
+from workitems.base.redis import connect
+from workitems.queue.change import ItemChange
+from workitems.queue.store import ItemStore
 
-#: Items that are made at once while a Redis is filled.
+#: Items that are created at once to fill a Redis.
 _AT_ONCE = 32
 
 #: Items of a page.
@@ -25,7 +26,7 @@ MAILBOX = "desk"
 
 @dataclass(frozen=True)
 class Size:
-    """Items in the one and in the other Redis; each step is done `times` in each, in turn."""
+    """The numbers of items in the two servers. Each step is done `times` in each, in turn."""
 
     few: int
     many: int
@@ -38,10 +39,10 @@ FULL = Size(few=1_000, many=1_000_000, times=500)
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A filled Redis. `deep` is the place in the list behind which half of the items lie; `ids` are some of them."""
+class FilledRedis:
+    """A Redis with items. `deep` is the order key in the middle of the list; `ids` are some of the items."""
 
-    store: Store
+    store: ItemStore
     deep: int
     ids: list[str]
 
@@ -61,46 +62,46 @@ async def _measure(size: Size) -> list[Row]:
         return rows
 
 
-async def _filled(stack: AsyncExitStack, count: int, times: int) -> Shelf:
-    """A Redis with *count* items; it syncs once a second, since filling is not what is measured."""
+async def _filled(stack: AsyncExitStack, count: int, times: int) -> FilledRedis:
+    """Fill a Redis with *count* items. It syncs once a second, since filling is not measured."""
     server = RedisServer(None, None, "--appendfsync", "everysec")
     stack.callback(server.stop)
     server.start()
     redis = connect(server.url, timeout=30)
     stack.push_async_callback(redis.aclose)
-    store = Store(redis, history=10_000)
-    ids = [fresh_id() for _ in range(count)]
+    store = ItemStore(redis, max_events=10_000)
+    ids = [new_item_id() for _ in range(count)]
     for start in range(0, count, _AT_ONCE):
         await asyncio.gather(*(_create(store, each, n) for n, each in enumerate(ids[start : start + _AT_ONCE], start)))
-    return Shelf(store, (await store.get(ids[count // 2])).score, ids[:: max(1, count // times)][:times])
+    return FilledRedis(store, (await store.get(ids[count // 2])).score, ids[:: max(1, count // times)][:times])
 
 
-async def _create(store: Store, item_id: str, number: int) -> None:
-    """The *number*th item, a minute younger than the one before."""
+async def _create(store: ItemStore, item_id: str, number: int) -> None:
+    """Create item *number*, a minute newer than the one before."""
     created = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
-    machine = as_machine({"subject": f"Item {number}", "extracted_fields": {"policy_number": f"AB-{number}"}})
+    machine = machine_part({"subject": f"Item {number}", "extracted_fields": {"policy_number": f"AB-{number}"}})
     await store.publish(item_id, MAILBOX, machine | {"created_at": created.isoformat()})
 
 
-async def _newest(shelf: Shelf, _: int) -> None:
-    page = await shelf.store.page(limit=_PAGE)
+async def _newest(filled: FilledRedis, _: int) -> None:
+    page = await filled.store.list_items(limit=_PAGE)
     assert len(page.items) == _PAGE
 
 
-async def _filtered(shelf: Shelf, _: int) -> None:
-    page = await shelf.store.page(mailbox=MAILBOX, status="new", before=shelf.deep, limit=_PAGE)
+async def _filtered(filled: FilledRedis, _: int) -> None:
+    page = await filled.store.list_items(mailbox=MAILBOX, status="new", before=filled.deep, limit=_PAGE)
     assert len(page.items) == _PAGE
 
 
-async def _another(shelf: Shelf, number: int) -> None:
-    await _create(shelf.store, fresh_id(), number)
+async def _another(filled: FilledRedis, number: int) -> None:
+    await _create(filled.store, new_item_id(), number)
 
 
-async def _changed(shelf: Shelf, number: int) -> None:
-    await shelf.store.change(shelf.ids[number % len(shelf.ids)], Change(assignee=f"ana-{number}"), who="ana")
+async def _changed(filled: FilledRedis, number: int) -> None:
+    await filled.store.change(filled.ids[number % len(filled.ids)], ItemChange(assignee=f"ana-{number}"), who="ana")
 
 
-Step = Callable[[Shelf, int], Awaitable[None]]
+Step = Callable[[FilledRedis, int], Awaitable[None]]
 
 _STEPS: dict[str, Step] = {
     "page of 50, newest": _newest,
@@ -110,12 +111,12 @@ _STEPS: dict[str, Step] = {
 }
 
 
-async def _in_turn(step: Step, few: Shelf, many: Shelf, times: int) -> tuple[float, float]:
-    """Medians in milliseconds; in turn, so that noise meets both."""
+async def _in_turn(step: Step, few: FilledRedis, many: FilledRedis, times: int) -> tuple[float, float]:
+    """Return the medians in milliseconds. The steps are done in turn, so that noise hits both."""
     took: tuple[list[float], list[float]] = ([], [])
     for number in range(times):
-        for shelf, seconds in zip((few, many), took, strict=True):
+        for filled, seconds in zip((few, many), took, strict=True):
             start = time.perf_counter()
-            await step(shelf, number)
+            await step(filled, number)
             seconds.append(time.perf_counter() - start)
     return 1000 * median(took[0]), 1000 * median(took[1])

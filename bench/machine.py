@@ -1,4 +1,4 @@
-"""What the machine is, and what one process of it uses (Linux, /proc)."""
+"""Facts about the machine, and what one process uses of it (Linux, /proc)."""
 
 import os
 import platform
@@ -10,36 +10,36 @@ from pathlib import Path
 
 _CORES = sorted(os.sched_getaffinity(0))
 
-#: The core of the process that is measured, and that of everything else; one and the same where there is only one.
+#: The core of the measured process, and the core of everything else; the same where there is only one.
 SERVER_CORE, OTHER_CORE = _CORES[0], _CORES[-1]
 
 
 def describe() -> str:
-    """Cores, processor, Python."""
+    """Name the cores, the processor and Python."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return f"{len(_CORES)} cores ({next(names, platform.machine())}), Python {platform.python_version()}"
 
 
 def load() -> str:
-    """How busy the machine is, with others and with us: processes that wanted a core in the last minute."""
+    """Return how many processes wanted a core in the last minute, ours included."""
     return f"{os.getloadavg()[0]:.1f}"
 
 
 def allow_open_files() -> None:
-    """As many as the system lets us have; the programs that we start inherit it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Allow as many open files as the system permits. Programs that we start inherit this."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def pin(pid: int, core: int) -> None:
-    """Keep a process that has just begun, and all that it will start, on one core."""
+    """Keep a process that has just started, and all that it will start, on one core."""
     os.sched_setaffinity(pid, {core})
 
 
 @contextmanager
 def staying_on(core: int) -> Iterator[None]:
-    """We ourselves, and what we start and do not pin elsewhere, stay on one core meanwhile."""
+    """Keep this process, and what it starts and does not pin elsewhere, on one core meanwhile."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -49,7 +49,7 @@ def staying_on(core: int) -> Iterator[None]:
 
 
 def family(pid: int) -> list[int]:
-    """The process and its descendants, parents first; one that ends just now may be among them."""
+    """Return the process and its descendants, parents first. One that ends just now may be among them."""
     found = [pid]
     for each in found:
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -59,13 +59,13 @@ def family(pid: int) -> list[int]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds that the process and its descendants have spent on a core, by the scheduler's own nanoseconds."""
+    """Return the seconds on a core of the process and its descendants, from the nanoseconds of the scheduler."""
     stats = [task / "schedstat" for each in family(pid) for task in Path(f"/proc/{each}/task").iterdir()]
     return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
 
 
 def spent(pid: int) -> float:
-    """Seconds on a core of the process, its descendants, and those of them that have ended and were waited for."""
+    """Return the seconds on a core of the process and its descendants, ended ones that were waited for included."""
     total = 0
     for each in family(pid):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -75,7 +75,7 @@ def spent(pid: int) -> float:
 
 
 def is_confined(pid: int) -> bool:
-    """Whether it has put on its filter of system calls, the last that a reading child does before its first mail."""
+    """Whether the process has its filter of system calls: the last step of a reading child before its first mail."""
     try:
         return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -83,14 +83,14 @@ def is_confined(pid: int) -> bool:
 
 
 def ended(pid: int) -> float:
-    """Seconds on a core of those of its children that have ended and were waited for."""
+    """Return the seconds on a core of its children that have ended and were waited for."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, words[13:15])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """The process and its descendants stand still meanwhile."""
+    """Stop the process and its descendants meanwhile."""
     pids = family(pid)
     for each in pids:
         os.kill(each, signal.SIGSTOP)
@@ -102,6 +102,6 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def memory(pid: int) -> float:
-    """KiB of memory of the process and its descendants; what they share counts once (PSS). User space alone."""
+    """Return the KiB of memory of the process and its descendants; shared pages count once (PSS). No kernel memory."""
     rollups = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in family(pid)]
     return float(sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line.startswith("Pss:")))

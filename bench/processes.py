@@ -1,6 +1,6 @@
-"""Two server processes on one socket, as supervisord runs them, beside one alone: deliveries a second of a burst.
+"""Two server processes on one socket, as supervisord runs them, beside one alone: deliveries per second of a burst.
 
-Nothing is bound to a core here, so what holds the streams takes its share of the processors, too.
+Nothing is bound to a core here, so the program that holds the streams takes a share of the processors, too.
 """
 
 import time
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench.machine import stopped
 from bench.row import Row
 from bench.streams import Streams, compiled
-from bench.targets import lay
+from bench.targets import publish_many
 from bench.tubepost import HEADER, STREAM, Tubepost
 
 
@@ -42,9 +42,9 @@ def _rate(size: Size, processes: int) -> float:
         Tubepost(Path(place), pinned=False, processes=processes) as tubepost,
         Streams(tubepost.port, size.streams, STREAM, HEADER) as streams,
     ):
-        with ExitStack() as still:
+        with ExitStack() as stopping:
             for pid in tubepost.pids:
-                still.enter_context(stopped(pid))
-            lay(tubepost.redis.url, size.burst)
+                stopping.enter_context(stopped(pid))
+            publish_many(tubepost.redis.url, size.burst)
             start = time.monotonic()
-        return size.streams * size.burst / (streams.told(size.burst) - start)
+        return size.streams * size.burst / (streams.wait_for_deliveries(size.burst) - start)

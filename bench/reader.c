@@ -1,8 +1,8 @@
-// Holds event streams and counts what reaches them: every event carries one '~'.
-// Usage: reader PORT STREAMS PATH [HEADER]; runs until its standard input ends. Prints, a line each:
-//   ready STREAMS             every stream has its head
+// Holds event streams and counts the events that they receive: every event has one '~'.
+// Usage: reader PORT STREAMS PATH [HEADER]; runs until its standard input ends. Prints one line for each of:
+//   ready STREAMS             every stream has its response head
 //   round K NANOSECONDS       STREAMS more deliveries have come, for the Kth time; CLOCK_MONOTONIC
-//   end DELIVERIES BYTES OPENED_AGAIN LEAST MOST    the last two: deliveries of the stream that had fewest, and most
+//   end DELIVERIES BYTES OPENED_AGAIN FEWEST MOST   the last two: deliveries of the stream with the fewest, and with the most
 // A stream that is asked to rotate, or ends, is opened again at once. A refused one ends the program.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@ static int fds[MOST], poller, size;
 static char heard[MOST], request[4096];
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static uint32_t streams, opened, ready, had[MOST];
-static uint64_t told, bytes, again, rounds;
+static uint64_t delivered, bytes, again, rounds;
 
 static void give_up(const char *what) {
   fprintf(stderr, "reader: %s: %s\n", what, strerror(errno));
@@ -54,7 +54,7 @@ static void count(uint32_t i, const char *from, const char *end) {
   while ((from = memchr(from, '~', end - from))) {
     from++;
     had[i]++;
-    if (++told % streams) continue;
+    if (++delivered % streams) continue;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     printf("round %lu %lu\n", ++rounds, now.tv_sec * 1000000000UL + now.tv_nsec);
@@ -75,13 +75,13 @@ static void read_stream(uint32_t i) {
   if (memmem(buffer, got, "\"rotate\"", 8)) open_again(i);
 }
 
-static void tell_the_end(void) {
+static void print_totals(void) {
   uint32_t least = had[0], most = had[0];
   for (uint32_t i = 1; i < streams; i++) {
     if (had[i] < least) least = had[i];
     if (had[i] > most) most = had[i];
   }
-  printf("end %lu %lu %lu %u %u\n", told, bytes, again, least, most);
+  printf("end %lu %lu %lu %u %u\n", delivered, bytes, again, least, most);
 }
 
 int main(int argc, char **argv) {
@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
     int n = epoll_wait(poller, events, 512, -1);
     for (int i = 0; i < n; i++) {
       if (events[i].data.u32 == MOST) {
-        tell_the_end();
+        print_totals();
         return 0;
       }
       read_stream(events[i].data.u32);

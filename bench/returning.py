@@ -1,6 +1,6 @@
-"""Everybody comes back at once with a cursor, as after a cut: how long until all have what they missed, each once.
+"""All clients come back at once with a cursor, as after an outage: how long until all have what they missed, each once.
 
-And with as many streams: how long a fan-out holds the event loop, which must stay free for all else.
+And with as many streams: how long a fan-out holds the event loop, which must stay free for everything else.
 """
 
 import json
@@ -15,14 +15,14 @@ from typing import Any
 from bench import targets
 from bench.machine import OTHER_CORE, staying_on
 from bench.row import Row, number
-from bench.streams import PATIENCE, Streams, compiled
+from bench.streams import TIMEOUT, Streams, compiled
 from bench.targets import Target
 from bench.tubepost import TOKEN
 
 
 @dataclass(frozen=True)
 class Size:
-    """`streams` come back having missed `missed` events; then `events` go out one at a time, and `burst` at once."""
+    """`streams` come back that missed `missed` events; then `events` go out one by one, and `burst` at once."""
 
     streams: int
     missed: int
@@ -37,8 +37,8 @@ FULL = USUAL
 
 
 @dataclass(frozen=True)
-class Found:
-    """Seconds until all were caught up; the longest hold; and what a whole fan-out of one event takes."""
+class ReturnResult:
+    """Seconds until all had what they missed, of the longest hold, and of a whole fan-out of one event."""
 
     back: float
     held: float
@@ -62,36 +62,36 @@ def measure(size: Size) -> list[Row]:
     ]
 
 
-def _ours(size: Size) -> Found:
+def _ours(size: Size) -> ReturnResult:
     with TemporaryDirectory(prefix="tubepost-bench-") as place, targets.tubepost(Path(place)) as target:
         target.publish()
         cursor = _stats(target)["head"]
-        target.lay(size.missed)
+        target.publish_many(size.missed)
         start = time.monotonic()
         with Streams(target.port, size.streams, target.path, f"{target.header}\r\nLast-Event-ID: {cursor}") as streams:
-            back = streams.told(size.missed) - start
+            back = streams.wait_for_deliveries(size.missed) - start
             held, whole = 0.0, list[float]()
             for _ in range(size.events):
                 start = time.monotonic()
                 target.publish()
-                whole.append(streams.told() - start)
+                whole.append(streams.wait_for_deliveries() - start)
                 held = max(held, _stats(target)["fan_out_hold"])
-            target.lay(size.burst)
-            streams.told(size.burst)
-            return Found(back, max(held, _stats(target)["fan_out_hold"]), median(whole))
+            target.publish_many(size.burst)
+            streams.wait_for_deliveries(size.burst)
+            return ReturnResult(back, max(held, _stats(target)["fan_out_hold"]), median(whole))
 
 
 def _nchan(size: Size) -> float:
     with TemporaryDirectory(prefix="tubepost-bench-") as place, targets.nchan(Path(place)) as target:
-        target.lay(size.missed)
+        target.publish_many(size.missed)
         start = time.monotonic()
         with Streams(target.port, size.streams, targets.FROM_OLDEST) as streams:
-            return streams.told(size.missed) - start
+            return streams.wait_for_deliveries(size.missed) - start
 
 
 def _stats(target: Target) -> dict[str, Any]:
     request = urllib.request.Request(f"http://127.0.0.1:{target.port}/api/stats")
     request.add_header("Authorization", f"Bearer {TOKEN}")
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         stats: dict[str, Any] = json.load(answer)
     return stats

@@ -1,15 +1,15 @@
-"""One line of the table of figures, and the table."""
+"""The table of figures, and its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: What the table stands between in README.md.
+#: The table is between these two marks in README.md.
 BEGIN, END = "<!-- figures: python -m bench --readme -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Two things measured in the same run. `ratio`: Tubepost's value by the peer's; None where there is no peer."""
+    """Two values of the same run. `ratio`: Tubepost's value divided by the peer's; None where there is no peer."""
 
     figure: str
     tubepost: str
@@ -19,17 +19,17 @@ class Row:
 
     @classmethod
     def compare(cls, figure: str, ours: float, theirs: float, unit: str, peer: str, aim: str) -> "Row":
-        """Both values in *unit*; *peer* names what the second was measured on."""
+        """Make a row of two values in *unit*. *peer* names what the second was measured on."""
         return cls(figure, f"{number(ours)} {unit}", f"{peer}: {number(theirs)} {unit}", ours / theirs, aim)
 
 
 def number(value: float) -> str:
-    """Three digits that count, thousands set off."""
+    """Format with three significant digits, and commas between thousands."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown."""
+    """Format the rows as a table in Markdown."""
     lines = ["| figure | Tubepost | peer in the same run | ratio | aim |", "|---|---|---|---|---|"]
     for row in rows:
         ratio = f"**{row.ratio:.2f}**" if row.ratio is not None else "-"
@@ -38,7 +38,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def put_between_marks(text: str, page: str) -> str:
-    """*page* with *text* in the place of what stood between the two marks. ValueError when it has no marks."""
+    """Return *page* with *text* between the two marks. ValueError when it has no marks."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:

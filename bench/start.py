@@ -1,4 +1,4 @@
-"""Start: how soon a worker watches a large mailbox of which it takes only what is new, beside SELECT alone."""
+"""Start: how soon a worker watches a large mailbox of which it takes only new mail, beside SELECT alone."""
 
 import asyncio
 import time
@@ -8,15 +8,15 @@ from tempfile import TemporaryDirectory
 
 from redis import Redis
 
-from bench.imap import Client
+from bench.imap import ImapClient
 from bench.intake import SETTINGS
 from bench.row import Row
 from bench.tubepost import Tubepost
 from tests.support.dovecot import Dovecot
-from workitems import keys
+from workitems.base import keys
 
-#: Seconds that the first look at so many mails may take Dovecot, and the worker to watch them.
-_PATIENCE = 300.0
+#: Seconds that Dovecot may take to index so many mails, and the worker to begin to watch them.
+_TIMEOUT = 300.0
 
 _MAIL = b"Message-ID: <%d@bench.example>\r\nFrom: a@sender.example\r\nSubject: Old mail %d\r\n\r\nLong read.\r\n"
 
@@ -38,9 +38,9 @@ def measure(size: Size) -> list[Row]:
         box.start()
         try:
             box.seed((_MAIL % (n, n) for n in range(size.mails)), flags="S")
-            asyncio.run(_select(box))  # Dovecot makes its index at the first look
+            asyncio.run(_select(box))  # at the first SELECT Dovecot makes its index
             peer = asyncio.run(_select(box))
-            ours = _begin(box, place)
+            ours = _start_worker(box, place)
         finally:
             box.stop()
     figure = f'start = "now" on {size.mails:,} messages: ready to watching'
@@ -48,21 +48,21 @@ def measure(size: Size) -> list[Row]:
 
 
 async def _select(box: Dovecot) -> float:
-    """Seconds from the connection to the end of SELECT."""
+    """Return the seconds from the connection to the end of SELECT."""
     start = time.monotonic()
-    client = await Client.sign_in(box.host, box.port, box.user, box.password, patience=_PATIENCE)
+    client = await ImapClient.sign_in(box.host, box.port, box.user, box.password, answer_timeout=_TIMEOUT)
     await client.select()
     client.close()
     return time.monotonic() - start
 
 
-def _begin(box: Dovecot, place: Path) -> float:
-    """Seconds from the worker being ready to connect until it has told that it watches, with nothing taken."""
+def _start_worker(box: Dovecot, place: Path) -> float:
+    """Return the seconds from the worker being ready to connect until its state is `watching`, with no mail taken."""
     settings = SETTINGS.format(box=box).replace('start = "all"', 'start = "now"')
     with Tubepost(place, settings=settings, pinned=False) as tubepost:
         tubepost.start_worker(until="event=started\n")
         start = time.monotonic()
-        tubepost.until_watched("desk", _PATIENCE)
+        tubepost.until_watched("desk", _TIMEOUT)
         seconds = time.monotonic() - start
         with Redis.from_url(tubepost.redis.url) as redis:
             assert not redis.exists(keys.INTAKE) or not redis.xlen(keys.INTAKE)

@@ -1,4 +1,4 @@
-"""Many event streams held by one C program on the other core, which tells when everybody has been told."""
+"""Many event streams, held by one C program on the other core, which reports when all have received an event."""
 
 import atexit
 import os
@@ -14,13 +14,13 @@ from typing import Self
 
 from bench.machine import OTHER_CORE, pin
 
-#: Seconds in which anything that is waited for must happen.
-PATIENCE = 300.0
+#: Seconds for anything that we wait for.
+TIMEOUT = 300.0
 
 
 @cache
 def compiled(name: str) -> str:
-    """The path of the program that `bench/<name>.c` becomes, built once a run into a temporary folder."""
+    """Compile `bench/<name>.c`, once in each run, into a temporary folder. Return the path of the program."""
     folder = Path(mkdtemp(prefix="tubepost-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = folder / name
@@ -30,11 +30,11 @@ def compiled(name: str) -> str:
 
 
 class Streams:
-    """*count* streams of `path`, open from `with` to its end."""
+    """*count* streams of *path*, open as long as the `with` block runs."""
 
     def __init__(self, port: int, count: int, path: str, header: str = "") -> None:
         self.count = count
-        #: Times that everybody has been told one more event.
+        #: How many events all streams have received.
         self.rounds = 0
         self.opened_again = 0
         self._text = b""
@@ -59,19 +59,19 @@ class Streams:
             self._process.communicate()
 
     def leave(self) -> None:
-        """Close all streams and learn how often one had to be opened again. Each must have had everything once."""
+        """Close all streams, and note how often one had to be opened again. Each must have received all events once."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
-            _, _, _, again, least, most = self._line(b"end")
+            _, _, _, again, fewest, most = self._line(b"end")
             self.opened_again = int(again)
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
             assert self._process.stdout is not None
             self._process.stdout.close()
-            if not int(least) == int(most) == self.rounds:
-                raise RuntimeError(f"streams had {int(least)} to {int(most)} events where {self.rounds} were told")
+            if not int(fewest) == int(most) == self.rounds:
+                raise RuntimeError(f"streams received {int(fewest)} to {int(most)} of {self.rounds} events")
 
-    def told(self, rounds: int = 1) -> float:
-        """Wait until everybody has been told *rounds* more events; the time of the last delivery (monotonic, s)."""
+    def wait_for_deliveries(self, rounds: int = 1) -> float:
+        """Wait until all streams have *rounds* more events. Return the time of the last delivery (monotonic, s)."""
         wanted, nanoseconds = self.rounds + rounds, b"0"
         while self.rounds < wanted:
             _, number, nanoseconds = self._line(b"round")
@@ -79,9 +79,9 @@ class Streams:
         return int(nanoseconds) / 1e9
 
     def _line(self, kind: bytes) -> list[bytes]:
-        """The next line of that kind; others before it are passed over."""
+        """Return the next line of that kind, and skip others before it."""
         assert self._process.stdout is not None
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             line, found, rest = self._text.partition(b"\n")
             if found:
@@ -92,5 +92,5 @@ class Streams:
             ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
             more = os.read(self._process.stdout.fileno(), 1 << 16) if ready else b""
             if not more:
-                raise RuntimeError(f"the streams did not say {kind.decode()!r} within {PATIENCE:g} s, or ended")
+                raise RuntimeError(f"the streams did not say {kind.decode()!r} within {TIMEOUT:g} s, or ended")
             self._text += more

@@ -14,26 +14,26 @@ from functools import partial
 from pathlib import Path
 
 from bench.machine import SERVER_CORE, pin
-from bench.streams import PATIENCE, compiled
+from bench.streams import TIMEOUT, compiled
 from bench.tubepost import HEADER, STREAM, TOKEN, Tubepost
-from server.handlers.testitem import as_machine, fresh_id
+from server.handlers.test_item import machine_part, new_item_id
 from tests.support.program import free_port
-from workitems.redis import connect
-from workitems.store import Store
+from workitems.base.redis import connect
+from workitems.queue.store import ItemStore
 
 _NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
-#: Bytes of JSON in one event of the peers: as many as the item below makes in Tubepost.
+#: Bytes of JSON in one event of the peers: as many as the item below has in Tubepost.
 EVENT_BYTES = 464
 
-#: What is posted to Tubepost; the '~' is what the streams' holder counts.
+#: The item that is posted to Tubepost. The program that holds the streams counts the '~'.
 ITEM = {"subject": "Fan-out", "extracted_fields": {"mark": "~"}}
 
-#: Where nchan begins with the oldest message that it has.
+#: The path at which nchan begins with the oldest message that it has.
 FROM_OLDEST = "/oldest"
 
-#: Connections over which a burst waits at a peer's door.
-_DOORS = 10
+#: Connections to a peer over which a burst waits.
+_CONNECTIONS = 10
 
 _NGINX = """
 load_module {module};
@@ -54,7 +54,7 @@ http {{
 
 @dataclass(frozen=True)
 class Target:
-    """A running server. `publish` brings one event through it; `lay` puts many where it will find them.
+    """A running server. `publish` sends one event through it. `publish_many` puts many where it will find them.
 
     `has_feed`: that is a feed, to which other processes write while the server runs.
     """
@@ -65,35 +65,37 @@ class Target:
     header: str
     has_feed: bool
     publish: Callable[[], None]
-    lay: Callable[[int], None]
+    publish_many: Callable[[int], None]
 
 
 @contextmanager
 def tubepost(place: Path) -> Iterator[Target]:
-    """The whole way: an HTTP request, an item in Redis, the feed, the hub."""
+    """Run Tubepost: an HTTP request, an item in Redis, the feed, the hub."""
     with Tubepost(place) as running:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 
         with _poster(running.port, "/api/test/workitem", json.dumps(ITEM).encode(), headers) as publish:
-            yield Target(running.pid, running.port, STREAM, HEADER, True, publish, partial(lay, running.redis.url))
+            yield Target(
+                running.pid, running.port, STREAM, HEADER, True, publish, partial(publish_many, running.redis.url)
+            )
 
 
-def lay(url: str, count: int) -> None:
-    """Publish *count* items as a worker does, past the servers."""
-    asyncio.run(_lay(url, count))
+def publish_many(url: str, count: int) -> None:
+    """Publish *count* items as a worker does, without a server."""
+    asyncio.run(_publish_many(url, count))
 
 
-async def _lay(url: str, count: int) -> None:
+async def _publish_many(url: str, count: int) -> None:
     redis = connect(url)
-    store = Store(redis, history=10_000)
+    store = ItemStore(redis, max_events=10_000)
     for _ in range(count):
-        await store.publish(fresh_id(), "intake", as_machine(dict(ITEM)))
+        await store.publish(new_item_id(), "intake", machine_part(dict(ITEM)))
     await redis.aclose()
 
 
 @contextmanager
 def limit(_: Path) -> Iterator[Target]:
-    """`limit.c`."""
+    """Run `limit.c`."""
     port = free_port()
     with _peer([compiled("limit"), str(port)], port) as target:
         yield target
@@ -101,7 +103,7 @@ def limit(_: Path) -> Iterator[Target]:
 
 @contextmanager
 def nchan(place: Path) -> Iterator[Target]:
-    """nginx with nchan: one worker process, one channel."""
+    """Run nginx with nchan: one worker process, one channel."""
     port = free_port()
     config = place / "nginx.conf"
     config.write_text(_NGINX.format(module=_NCHAN, place=place, port=port, oldest=FROM_OLDEST))
@@ -117,29 +119,29 @@ def has_nchan() -> bool:
 @contextmanager
 def _peer(command: list[str], port: int) -> Iterator[Target]:
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    doors: list[socket.socket] = []
+    connections: list[socket.socket] = []
     try:
         pin(process.pid, SERVER_CORE)
-        _answers(port)
+        _wait_for_port(port)
         body = b'{"event":"new_workitem","mark":"~"}'.ljust(EVENT_BYTES)
         request = b"POST /event HTTP/1.1\r\nHost: peer\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
-        def lay(count: int) -> None:
-            for number in range(_DOORS):
-                doors.append(socket.create_connection(("127.0.0.1", port), PATIENCE))
-                doors[-1].sendall(request * len(range(number, count, _DOORS)))
+        def send_many(count: int) -> None:
+            for number in range(_CONNECTIONS):
+                connections.append(socket.create_connection(("127.0.0.1", port), TIMEOUT))
+                connections[-1].sendall(request * len(range(number, count, _CONNECTIONS)))
 
         with _poster(port, "/event", body) as publish:
-            yield Target(process.pid, port, "/stream", "", False, publish, lay)
+            yield Target(process.pid, port, "/stream", "", False, publish, send_many)
     finally:
-        for each in doors:
+        for each in connections:
             each.close()
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
-def _answers(port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -147,13 +149,13 @@ def _answers(port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"nobody listens on port {port}")
+    raise RuntimeError(f"no program listens on port {port}")
 
 
 @contextmanager
 def _poster(port: int, path: str, body: bytes, headers: dict[str, str] | None = None) -> Iterator[Callable[[], None]]:
-    """One connection, kept open, over which every call posts the same."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    """Keep one connection open, over which every call posts the same."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
 
     def publish() -> None:
         connection.request("POST", path, body, headers or {})

@@ -1,4 +1,4 @@
-"""Tubepost as it runs: a Redis that syncs every write, one server process, and a worker where mail is read."""
+"""Tubepost as it runs: a Redis that syncs every write, one server process, and a worker if mail is read."""
 
 import socket
 import time
@@ -12,39 +12,39 @@ from bench.machine import OTHER_CORE, SERVER_CORE, family, is_confined, pin
 from server.main import BACKLOG
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
-from worker.main import SPARES
-from workitems import keys
-from workitems.mailbox import WATCHING
-from workitems.settings.work import WorkerSettings
+from worker.main import SPARE_CHILDREN
+from workitems.base import keys
+from workitems.mailboxes.checkpoint import WATCHING
+from workitems.settings.intake_and_workers import WorkerSettings
 
 TOKEN = "a-token-for-figures"
 HEADER = f"Authorization: Bearer {TOKEN}"
 STREAM = "/sse/workitems"
 
-#: Children of a worker that is set up as it comes: those that read, and those that wait.
-CHILDREN = WorkerSettings().readers + SPARES
+#: Children of a worker with default settings: those that read, and the spare ones.
+CHILDREN = WorkerSettings().reading_children + SPARE_CHILDREN
 
-#: Seconds for a worker to say something in its log.
-_PATIENCE = 60.0
+#: Seconds for a program to log what we wait for.
+_TIMEOUT = 60.0
 
 _SETTINGS = """
 data = "{place}/var"
 token = "{token}"
 redis.url = "{redis}"
 server.test_items = true
-stream.most = 20000
-stream.most_user = 20000
-stream.most_address = 20000
-stream.opens = 100000
-stream.drain = 0
+stream.max_streams = 20000
+stream.max_streams_per_user = 20000
+stream.max_streams_per_address = 20000
+stream.opens_per_second = 100000
+stream.drain_seconds = 0
 {more}
 """
 
 
 class Tubepost:
-    """Runs from `with` to its end. *pinned*: the server alone on one core, all else on the other.
+    """Runs as long as the `with` block. *pinned*: the server has one core alone, everything else the other.
 
-    Of several *processes* of the server, which share one socket, `server` is the first.
+    With several *processes* of the server, which share one socket, `server` is the first.
     """
 
     def __init__(self, place: Path, *, settings: str = "", pinned: bool = True, processes: int = 1) -> None:
@@ -91,12 +91,12 @@ class Tubepost:
 
     @property
     def pids(self) -> list[int]:
-        """Those of all server processes."""
+        """The ids of all server processes."""
         return [server.pid for server in self.servers]
 
     def until_ready(self) -> None:
-        """Returns when every server process has streams to give: their log is one."""
-        deadline = time.monotonic() + _PATIENCE
+        """Wait until every server process can open streams. They share one log."""
+        deadline = time.monotonic() + _TIMEOUT
         while self.server.log.read_text().count('event="Redis answers"') < len(self.servers):
             if time.monotonic() > deadline or any(server.ended for server in self.servers):
                 raise RuntimeError(f"the servers did not come up:\n{self.server.log.read_text()[-2000:]}")
@@ -109,17 +109,17 @@ class Tubepost:
         return self.redis.process.pid
 
     def start_worker(self, *, until: str) -> None:
-        """Begin to read the mailboxes; returns when its log says *until*."""
+        """Start a worker, and wait until its log has *until*."""
         self.worker = Program("worker", self._place, self._settings).start()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while until not in self.worker.log.read_text():
             assert self.worker.process is not None
             if self.worker.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the worker never said {until!r}:\n{self.worker_log()}")
+                raise RuntimeError(f"the worker did not log {until!r}:\n{self.worker_log()}")
             time.sleep(0.01)
 
-    def until_watched(self, mailbox: str, seconds: float = _PATIENCE) -> None:
-        """Returns when the worker has told that it watches *mailbox*."""
+    def until_watched(self, mailbox: str, seconds: float = _TIMEOUT) -> None:
+        """Wait until the worker watches *mailbox*."""
         deadline = time.monotonic() + seconds
         with Redis.from_url(self.redis.url) as redis:
             while redis.hget(keys.mailbox(mailbox), "state") != WATCHING.encode():
@@ -128,8 +128,8 @@ class Tubepost:
                 time.sleep(0.01)
 
     def until_warm(self, children: int = CHILDREN) -> None:
-        """Returns when all reading children have started: a start takes as long as a thousand mails."""
-        deadline = time.monotonic() + _PATIENCE
+        """Wait until all reading children have started: a start takes as long as a thousand mails."""
+        deadline = time.monotonic() + _TIMEOUT
         while sum(map(is_confined, self.worker_pids[1:])) < children:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the reading children did not start in time:\n{self.worker_log()}")
@@ -137,11 +137,11 @@ class Tubepost:
 
     @property
     def worker_pids(self) -> list[int]:
-        """The worker and the children that read for it."""
+        """The ids of the worker and of its reading children."""
         assert self.worker is not None
         assert self.worker.process is not None
         return family(self.worker.process.pid)
 
     def worker_log(self) -> str:
-        """The end of what it has said."""
+        """Return the end of its log."""
         return self.worker.log.read_text()[-2000:] if self.worker else ""

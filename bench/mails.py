@@ -1,4 +1,4 @@
-"""Ordinary business mail of one size: text and HTML with a table, values to be found, a quoted letter below."""
+"""Makes ordinary business mail of one size: text, HTML with a table, fields to be found, and a quoted mail."""
 
 import random
 import re
@@ -25,14 +25,14 @@ On Mon, 2 Mar 2026 at 09:15, Claims Desk <desk@example.com> wrote:
 
 _ROW = "<tr><td style='padding:4px'>{name}</td><td style='padding:4px'>{value}</td></tr>\n"
 
-#: What fills a letter up to its size, as the small print does.
+#: Fills a mail up to its size.
 _SMALL_PRINT = "This message is meant for the person it is addressed to; others are asked to delete it and to tell us. "
 
 _SUBJECT = re.compile(rb"Claim (\d{7}), please confirm")
 
 
-def letter(serial: int, size: int = 4_000) -> bytes:
-    """Raw mail of about *size* bytes with CRLF; another one for each *serial*."""
+def make_mail(serial: int, size: int = 4_000) -> bytes:
+    """Make a raw mail of about *size* bytes with CRLF; a different one for each *serial*."""
     mail = EmailMessage(policy=SMTP)
     mail["Message-ID"] = f"<{serial}.bench@sender.example>"
     mail["Date"] = f"Mon, 02 Mar 2026 {serial // 60 % 24:02}:{serial % 60:02}:00 +0000"
@@ -50,15 +50,15 @@ def letter(serial: int, size: int = 4_000) -> bytes:
     return bytes(mail)
 
 
-def large_letter(serial: int, size: int = 200_000) -> bytes:
-    """The same with a photograph that makes it *size* bytes."""
-    mail = message_from_bytes(letter(serial), policy=SMTP)
+def make_large_mail(serial: int, size: int = 200_000) -> bytes:
+    """Make the same mail with a photograph, of about *size* bytes."""
+    mail = message_from_bytes(make_mail(serial), policy=SMTP)
     assert isinstance(mail, EmailMessage)
     photograph = random.Random(serial).randbytes(int((size - 5_000) / 1.37))
     mail.add_attachment(photograph, maintype="image", subtype="jpeg", filename=f"damage-{serial}.jpg")
     return bytes(mail)
 
 
-def serials(text: bytes) -> list[int]:
-    """The number of the letter that *text*, a mail or an event, is about; none when it is about something else."""
+def find_serials(text: bytes) -> list[int]:
+    """Return the serial of the mail that *text*, a mail or an event, is about; none if it is about something else."""
     return [int(found) for found in _SUBJECT.findall(text)[:1]]
