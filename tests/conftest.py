@@ -1,20 +1,29 @@
-"""What every test may ask for: a real Redis, emptied for each test."""
+"""Fixtures for all tests: a real Redis, which is empty for each test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from redis import Redis
 from tornado.ioloop import IOLoop
 
 from tests.support.redis_server import RedisServer
-from workitems.redis import Client, connect
+from tests.support.reports import pytest_runtest_makereport
+from tests.support.selection import pytest_collection_modifyitems
+from workitems.base.redis import RedisClient, connect
+
+#: No test depends on how fast the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(autouse=True)
 def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """How one test has the log written is over with it: loggers would keep the level that the first of them set."""
+    """Undo the log settings of a test at its end: loggers would keep the level that the first test set."""
     configure = structlog.configure
     monkeypatch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
     yield
@@ -23,7 +32,7 @@ def own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One server for all tests of a process; tests that kill theirs make their own."""
+    """One server for all tests of a process; a test that kills its server makes its own."""
     server = RedisServer().start()
     yield server
     server.stop()
@@ -38,11 +47,11 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture
-def make_redis(redis_url: str, io_loop: IOLoop) -> Iterator[Callable[..., Client]]:
-    """Makes clients on the test's own loop and closes them."""
+def make_redis(redis_url: str, io_loop: IOLoop) -> Iterator[Callable[..., RedisClient]]:
+    """Make clients on the loop of the test, and close them at its end."""
     made: list[Any] = []
 
-    def make(*, blocking: bool = False) -> Client:
+    def make(*, blocking: bool = False) -> RedisClient:
         made.append(connect(redis_url, blocking=blocking))
         return made[-1]
 
@@ -52,6 +61,6 @@ def make_redis(redis_url: str, io_loop: IOLoop) -> Iterator[Callable[..., Client
 
 
 @pytest.fixture
-def redis(make_redis: Callable[..., Client]) -> Client:
+def redis(make_redis: Callable[..., RedisClient]) -> RedisClient:
     """A client of an empty Redis."""
     return make_redis()

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What the tests need beyond Python packages, from Debian: a second Redis, a real IMAP server, a browser, a proxy. From
-# npm, where there is one, React, to try the hook of docs/stream.md, and TypeScript, to read the client's types.
-# Installs only what is missing; says in one sentence what to do where it may not.
+# Installs what the tests need beyond Python packages. From Debian: a second Redis, an IMAP server, a browser, a proxy. From
+# npm, if it is installed: React, to test the hook of docs/stream.md, and TypeScript, to check the client's types.
+# Installs only what is missing. Where it has no right to install, it says what to do.
 set -eu
 
 react=$(dirname "$0")/react
@@ -20,7 +20,7 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v curl >/dev/null || missing="$missing curl"
 command -v node >/dev/null || missing="$missing nodejs"
-for package in "$@"; do # what else is wanted, as make bench does
+for package in "$@"; do # more packages, for example of make bench
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
@@ -35,11 +35,11 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Installing$missing ..."
 log=$(mktemp)
-# Services must not start: the tests start their own, on their own ports.
+# The services must not start: the tests start their own, on their own ports.
 if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -20 "$log" >&2
-    echo "Installing$missing failed; the last lines of apt-get stand above." >&2
+    echo "Installing$missing failed; the last lines of apt-get are above." >&2
     exit 1
 fi
 rm -f "$log"

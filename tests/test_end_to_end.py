@@ -1,4 +1,4 @@
-"""One letter's whole way: Dovecot, the worker, Redis, a server process, and those who watch."""
+"""The whole way of a mail: Dovecot, the worker, Redis, a server process, and its clients."""
 
 import asyncio
 import imaplib
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from tests.faults.post_office import PostOffice, letter
+from tests.faults.worker_harness import WorkerHarness, make_mail
 from tests.support.program import PROJECT, Program
 from tests.support.sse_client import EventStream
-from workitems import identity
+from workitems.intake import identity
 
 TOKEN = "a-token-for-the-whole-way"
 
@@ -21,19 +21,19 @@ MESSAGES = sorted((PROJECT / "tests" / "messages").glob("*.eml"))
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[PostOffice]:
-    office = PostOffice(tmp_path).open()
-    yield office
-    office.close()
+def harness(tmp_path: Path) -> Iterator[WorkerHarness]:
+    harness = WorkerHarness(tmp_path).open()
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def server(tmp_path: Path, office: PostOffice) -> Iterator[Program]:
+def server(tmp_path: Path, harness: WorkerHarness) -> Iterator[Program]:
     settings = f"""
-data = "{office.place}/var"
+data = "{harness.folder}/var"
 token = "{TOKEN}"
-redis.url = "{office.redis_server.url}"
-stream.heartbeat = 1
+redis.url = "{harness.redis_server.url}"
+stream.heartbeat_seconds = 1
 server.test_items = true
 """
     folder = tmp_path / "server"
@@ -43,42 +43,43 @@ server.test_items = true
     program.stop()
 
 
-def append(office: PostOffice, *mails: bytes) -> None:
-    """As any mail program puts letters into a mailbox."""
-    with imaplib.IMAP4("127.0.0.1", office.dovecot.port, timeout=10) as client:
-        client.login(office.dovecot.user, office.dovecot.password)
+def append(harness: WorkerHarness, *mails: bytes) -> None:
+    """Add mails to the mailbox, as a mail program does."""
+    with imaplib.IMAP4("127.0.0.1", harness.dovecot.port, timeout=10) as client:
+        client.login(harness.dovecot.user, harness.dovecot.password)
         for mail in mails:
             status, answer = client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), mail)
             assert status == "OK", answer
 
 
-async def test_every_odd_letter_comes_once_through_kills_at_every_step(office: PostOffice, server: Program) -> None:
+@pytest.mark.timeout(seconds=240)
+async def test_every_odd_mail_becomes_one_item_although_the_worker_is_killed_at_every_step(
+    harness: WorkerHarness, server: Program
+) -> None:
     assert len(MESSAGES) >= 55, "for this test to mean anything"
     mails = [path.read_bytes() for path in MESSAGES]
-    wanted = {identity.item_id("desk", mail) for mail in mails}
-    await asyncio.to_thread(append, office, *mails)
+    expected = {identity.item_id("desk", mail) for mail in mails}
+    await asyncio.to_thread(append, harness, *mails)
     async with EventStream(server.port, TOKEN) as stream:
         await stream.next("connected")
         for failpoint in ("stored:9", "put:9", "reading:9", "read:9", "acknowledge:9", "published:9"):
-            office.start_worker(failpoint=failpoint)
-            assert office.worker is not None
-            await asyncio.to_thread(office.worker.wait, 90)
-        office.start_worker()
+            harness.start_worker(failpoint=failpoint)
+            assert harness.worker is not None
+            await asyncio.to_thread(harness.worker.wait, 90)
+        harness.start_worker()
 
-        def told() -> list[str]:
+        def new_ids() -> list[str]:
             return [m.json["data"]["id"] for m in stream.messages if m.json["event"] == "new_workitem"]
 
-        await stream.until(lambda _: len(set(told())) >= len(wanted), within=60)
-        await asyncio.to_thread(office.until_read, wanted)
+        await stream.until(lambda _: len(set(new_ids())) >= len(expected), within=90)
+        await asyncio.to_thread(harness.until_read, expected)
         await stream.next("heartbeat")
-    office.kill_worker()
-    assert Counter(told()) == dict.fromkeys(wanted, 1)
+    harness.kill_worker()
+    assert Counter(new_ids()) == dict.fromkeys(expected, 1)
 
 
-async def test_a_letter_put_into_the_mailbox_becomes_a_row_without_a_reload(
-    office: PostOffice, server: Program
-) -> None:
-    office.start_worker()
+async def test_a_mail_in_the_mailbox_becomes_a_row_without_a_reload(harness: WorkerHarness, server: Program) -> None:
+    harness.start_worker()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
@@ -88,7 +89,7 @@ async def test_a_letter_put_into_the_mailbox_becomes_a_row_without_a_reload(
             await page.goto(f"http://127.0.0.1:{server.port}/login?token={TOKEN}")
             await page.wait_for_selector("#connection[data-state=live]")
             await page.evaluate("window.neverReloaded = true")
-        await asyncio.to_thread(append, office, letter(1))
+        await asyncio.to_thread(append, harness, make_mail(1))
         row = first.locator(".row", has_text="Letter 1")
         await expect(row).to_be_visible(timeout=20_000)
         await row.click()

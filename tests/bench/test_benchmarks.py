@@ -1,4 +1,4 @@
-"""Each benchmark runs at a tiny size and gives rows that can be read. How fast anything is, no test says."""
+"""Each benchmark runs at a tiny size and gives valid rows. No test depends on speed."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ import pytest
 
 from bench import fanout, idle, intake, latency, listing, memory, processes, returning, start
 from bench.__main__ import BENCHMARKS
-from bench.fanout import Found
+from bench.fanout import FanoutResult
 from bench.row import BEGIN, END, Row, number, put_between_marks, table
 from tests.support.program import PROJECT
 
 TINY = {
     fanout: fanout.Size(streams=100, events=5, burst=20, rounds=1),
-    latency: latency.Size(letters=5),
+    latency: latency.Size(mails=5),
     intake: intake.Size(mails=20, large=2),
     memory: memory.Size(mails=20, steps=2),
     start: start.Size(mails=50),
@@ -27,7 +27,7 @@ TINY = {
 
 
 @pytest.mark.parametrize(("benchmark", "size"), TINY.items(), ids=[each.__name__ for each in TINY])
-def test_a_benchmark_gives_rows_with_what_was_measured_on_both_sides(benchmark: ModuleType, size: Any) -> None:
+def test_a_benchmark_gives_rows_with_the_figures_of_both_sides(benchmark: ModuleType, size: Any) -> None:
     rows = benchmark.measure(size)
     assert rows
     for row in rows:
@@ -37,30 +37,30 @@ def test_a_benchmark_gives_rows_with_what_was_measured_on_both_sides(benchmark: 
             assert row.ratio is None
         else:
             assert row.ratio is not None
-            # Others that start and end meanwhile share pages with so few streams' process: it may seem to shrink.
+            # Processes that start and end meanwhile share pages with it; with so few streams it may seem to shrink.
             assert row.ratio > 0 or row.figure.startswith("memory a stream")
     assert table(rows).count("\n") == len(rows) + 1
 
 
-def test_every_benchmark_is_tried_here_and_has_three_sizes() -> None:
+def test_every_benchmark_is_tested_here_and_has_three_sizes() -> None:
     assert set(BENCHMARKS.values()) == set(TINY)
     for benchmark in BENCHMARKS.values():
         assert {"QUICK", "USUAL", "FULL"} <= vars(benchmark).keys()
 
 
-def test_a_peer_that_is_not_installed_is_said_to_be_so() -> None:
-    found = Found(cpu=7.0, told=6.5, rate=1.0, burst=3.0, memory=4.5)
+def test_a_peer_that_is_not_installed_is_reported() -> None:
+    found = FanoutResult(cpu=7.0, feed_cpu=6.5, rate=1.0, burst=3.0, memory=4.5)
     rows = fanout.rows(fanout.QUICK, found, found, None)
     assert [row.ratio for row in rows if row.peer == "nchan: not installed"] == [None, None, None]
 
 
-def test_numbers_have_three_digits_that_count() -> None:
+def test_numbers_have_three_significant_digits() -> None:
     assert [number(each) for each in (0.01234, 6.049, 14.96, 150.2, 1_234_567.8)] == [
         "0.0123", "6.05", "15", "150", "1,234,568",
     ]  # fmt: skip
 
 
-def test_a_ratio_is_ours_by_theirs() -> None:
+def test_a_ratio_is_our_figure_divided_by_theirs() -> None:
     row = Row.compare("speed", 3.0, 2.0, "m/s", "a snail", "≥ 1")
     assert table([row]).splitlines()[-1] == "| speed | 3 m/s | a snail: 2 m/s | **1.50** | ≥ 1 |"
 
@@ -73,7 +73,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     assert "fanout, latency, intake, memory, start, list, idle" in done.stderr
 
 
-def test_the_table_takes_the_place_of_the_last_one_between_the_marks() -> None:
+def test_the_table_replaces_the_last_one_between_the_marks() -> None:
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
     assert put_between_marks("new", page) == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
     with pytest.raises(ValueError, match="there are no"):

@@ -1,4 +1,4 @@
-"""What people are told of mailboxes, workers and mail that could not be read, in Chromium before the real server."""
+"""Test what the page shows of mailboxes, workers and mail that could not be read, in Chromium with the real server."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,70 +10,71 @@ import pytest
 from playwright.async_api import Page, expect
 
 from server.context import Context
-from server.mailboxes import Watching
-from tests.browser.conftest import Open, Post, letter
+from server.status.assessment import Observation
+from tests.browser.conftest import Open, Post, mail
 from tests.browser.test_queue import WATCH, publish
 from tests.server.conftest import make_settings
-from workitems import keys
-from workitems.intake import Origin
-from workitems.item import MACHINE
-from workitems.lease import Lease
+from workitems.base import keys
+from workitems.intake.consumer_group import ConsumerGroup
+from workitems.intake.origin import MailOrigin
+from workitems.mailboxes.lease import Lease
+from workitems.queue.item import MACHINE_DEFAULTS
 from workitems.settings import Settings
-from workitems.workers import Report
+from workitems.status.heartbeats import HeartbeatWriter
 
-RAW = letter("Unreadable", "Hello")
+RAW = mail("Unreadable", "Hello")
 
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
     claims = {"host": "imap.example.com", "user": "x", "auth": "google", "client_id": "x", "client_secret": "y"}
     mailboxes = {"claims": claims | {"token_file": "token"}}
-    return make_settings(redis_url, tmp_path, stream={"heartbeat": 0.5}, mailboxes=mailboxes)
+    return make_settings(redis_url, tmp_path, stream={"heartbeat_seconds": 0.5}, mailboxes=mailboxes)
 
 
-async def tell(context: Context, **record: Any) -> None:
-    """What the worker of the mailbox writes, and that the server sees it."""
-    await Report(context.redis, "one", 1).write(("claims",))
-    await Lease(context.redis, "claims", "one", seconds=60).take()
+async def report(context: Context, **record: Any) -> None:
+    """Write what a worker reports of the mailbox, and have the server read it."""
+    await HeartbeatWriter(context.redis, "one", 1).write(("claims",))
+    await Lease(context.redis, "claims", "one", ttl_seconds=60).acquire()
     await context.redis.hset(keys.mailbox("claims"), mapping=record)
-    await context.monitor.step()
+    await context.monitor.check_once()
 
 
-async def well(context: Context) -> None:
-    await tell(context, state="watching", error="", checked=time())
+async def report_well(context: Context) -> None:
+    await report(context, state="watching", error="", checked=time())
 
 
-async def test_a_mailbox_that_is_not_well_says_so_below_the_list_until_it_is(open_page: Open, context: Context) -> None:
+async def test_an_unhealthy_mailbox_has_a_banner_until_it_is_healthy(open_page: Open, context: Context) -> None:
     await publish(context, 30)
-    await well(context)
+    await report_well(context)
     page = await open_page()
     await expect(page.locator(".row")).to_have_count(30)
     await page.evaluate(WATCH, 2)
-    await tell(context, state="needs_sign_in", error="the refresh token was revoked", since=time())
+    await report(context, state="needs_sign_in", error="the refresh token was revoked", since=time())
     banner = page.locator("#urgent[role=alert] .banner")
     await expect(banner).to_contain_text("claims: needs sign-in since")
     await expect(banner).to_contain_text("An administrator runs: run.py authorize claims")
     late = await open_page(viewport={"width": 320, "height": 640})
     await expect(late.locator("#urgent .banner")).to_be_visible()
     assert await late.evaluate("document.documentElement.scrollWidth") == 320
-    await well(context)
+    await report_well(context)
     await expect(banner).to_have_count(0)
     assert await page.evaluate("watched.drift") < 1
 
 
-async def test_that_no_worker_is_left_is_told_once_for_all_mailboxes(open_page: Open, context: Context) -> None:
-    await well(context)
+async def test_a_missing_worker_is_shown_once_for_all_mailboxes(open_page: Open, context: Context) -> None:
+    await report_well(context)
     await context.redis.delete(keys.WORKERS)
-    context.monitor._watching = Watching(time() - 3_600)
-    await context.monitor.step()
+    context.monitor._observation = Observation(time() - 3_600)
+    await context.monitor.check_once()
     page = await open_page()
     await expect(page.locator(".banner")).to_have_count(1)
     await expect(page.locator("#urgent .banner")).to_contain_text("No worker is running: new mail is not read.")
 
 
-async def test_news_of_a_mailbox_are_put_away_for_good_and_progress_is_a_bar(open_page: Open, context: Context) -> None:
-    await well(context)
-    await tell(context, rebaselined=time() - 60, todo=8310, taken=1204)
+async def test_news_can_be_dismissed_for_good_and_progress_is_a_bar(open_page: Open, context: Context) -> None:
+    await report_well(context)
+    await report(context, rebaselined=time() - 60, todo=8310, taken=1204)
     page = await open_page()
     await expect(page.locator("#notices[role=status] .banner")).to_contain_text("nothing is lost or doubled")
     bar = page.get_by_label("claims: reading old mail: 1,204 of 8,310")
@@ -84,23 +85,27 @@ async def test_news_of_a_mailbox_are_put_away_for_good_and_progress_is_a_bar(ope
     await expect(bar).to_be_visible()
     await expect(page.locator(".banner")).to_have_count(0)
     await context.redis.hdel(keys.mailbox("claims"), "todo", "taken")
-    await context.monitor.step()
+    await context.monitor.check_once()
     await expect(page.locator("progress")).to_have_count(0)
 
 
 async def unreadable(context: Context) -> str:
-    """A mail that came and could not be read as it should."""
-    put = await context.intake.put(RAW, Origin("claims", datetime(2026, 1, 2, tzinfo=UTC), "test", len(RAW)))
-    await context.intake.open()
-    (waiting,) = await context.intake.take(context.redis, "reader", count=1, seconds=2)
-    (version,) = await context.mailstore.versions(put.id)
-    machine = MACHINE | {"created_at": "2026-01-02T03:04:05Z", "reason": "it took too long", "subject": "Unreadable"}
-    await context.store.publish(put.id, "claims", machine, raws=[version.raw], entry=waiting.entry, quarantined=True)
-    await context.monitor.step()
+    """Put a mail that cannot be read; return its item's id."""
+    put = await context.intake.put(RAW, MailOrigin("claims", datetime(2026, 1, 2, tzinfo=UTC), "test", len(RAW)))
+    await ConsumerGroup(context.redis).ensure_group()
+    (waiting,) = await ConsumerGroup(context.redis).take(context.redis, "reader", count=1, block_seconds=2)
+    (version,) = await context.mailstore.kept_sidecars(put.id)
+    machine = MACHINE_DEFAULTS | {
+        "created_at": "2026-01-02T03:04:05Z",
+        "reason": "it took too long",
+        "subject": "Unreadable",
+    }
+    await context.store.publish(put.id, "claims", machine, raws=[version.raw], entry=waiting.entry_id, quarantined=True)
+    await context.monitor.check_once()
     return put.id
 
 
-#: Keeps what is said politely: of two sentences that come together either may be the last to stand there.
+#: Record what is announced politely: of two sentences that come together, either may remain.
 SPOKEN = """() => {
   window.spoken = [];
   const voice = document.querySelector("#polite");
@@ -111,7 +116,7 @@ SPOKEN = """() => {
 async def test_a_mail_that_could_not_be_read_is_listed_with_its_reason_and_read_again(
     open_page: Open, context: Context, post: Post
 ) -> None:
-    await well(context)
+    await report_well(context)
     page = await open_page()
     await expect(page.locator("#quarantine-link")).to_be_hidden()
     await page.evaluate(SPOKEN)
@@ -135,18 +140,16 @@ async def test_a_mail_that_could_not_be_read_is_listed_with_its_reason_and_read_
 
 
 async def read_well(context: Context, item_id: str) -> None:
-    """As the worker does with what waits."""
-    (waiting,) = await context.intake.take(context.redis, "reader", count=1, seconds=2)
-    (version,) = await context.mailstore.versions(item_id)
-    machine = MACHINE | {"created_at": "2026-01-02T03:04:05Z", "subject": "Unreadable"}
-    await context.store.publish(item_id, "claims", machine, raws=[version.raw], entry=waiting.entry)
-    await context.monitor.step()
+    """Read the waiting mail, as the worker does."""
+    (waiting,) = await ConsumerGroup(context.redis).take(context.redis, "reader", count=1, block_seconds=2)
+    (version,) = await context.mailstore.kept_sidecars(item_id)
+    machine = MACHINE_DEFAULTS | {"created_at": "2026-01-02T03:04:05Z", "subject": "Unreadable"}
+    await context.store.publish(item_id, "claims", machine, raws=[version.raw], entry=waiting.entry_id)
+    await context.monitor.check_once()
 
 
-async def test_an_item_of_the_quarantine_opens_and_who_may_only_read_cannot_retry(
-    open_page: Open, context: Context
-) -> None:
-    await well(context)
+async def test_an_item_of_the_quarantine_opens_and_readers_cannot_retry(open_page: Open, context: Context) -> None:
+    await report_well(context)
     await unreadable(context)
     page = await open_page()
     await page.route("**/api/session", _may_only_read)
@@ -167,7 +170,7 @@ async def test_a_removed_item_leaves_the_list_and_the_open_pane(open_page: Open,
     ids = await publish(context, 3)
     page = await open_page()
     await page.click(".row >> nth=1")
-    await expect(page.locator("#detail h2")).to_have_text("Letter 1")
+    await expect(page.locator("#detail h2")).to_have_text("Mail 1")
     await remove(context, page, ids[1])
     await expect(page.locator("#detail")).to_have_text("This item was removed.Back to the list")
     await expect(page.locator(".row")).to_have_count(2)
@@ -181,9 +184,9 @@ async def remove(context: Context, page: Page, item_id: str) -> None:
     await expect(page.locator("#polite")).to_have_text("This item was removed.")
 
 
-async def test_an_offline_browser_says_so_at_once(open_page: Open, context: Context) -> None:
+async def test_an_offline_browser_is_reported_at_once(open_page: Open, context: Context) -> None:
     page = await open_page()
     await page.context.set_offline(True)
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "offline", timeout=2_000)
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "offline")
     await page.context.set_offline(False)
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")

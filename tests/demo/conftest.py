@@ -1,6 +1,7 @@
 """A real demo mailbox, started as the demo starts it."""
 
 import imaplib
+import signal
 import socket
 import subprocess
 import time
@@ -11,15 +12,16 @@ from typing import TypeVar
 import pytest
 
 from demo import mailbox
+from tests.support.program import wait_until_handled
 
 #: Seconds that anything in these tests may take.
-PATIENCE = 20
+PATIENCE = 60
 
 Seen = TypeVar("Seen")
 
 
 def wait_for(look: Callable[[], Seen]) -> Seen:
-    """What *look* gives as soon as it is true; AssertionError when that takes too long."""
+    """Return what *look* gives as soon as it is true. Raises AssertionError when that takes too long."""
     deadline = time.monotonic() + PATIENCE
     while not (seen := look()):
         assert time.monotonic() < deadline, "waited too long"
@@ -35,7 +37,7 @@ def free_port() -> int:
 
 @dataclass
 class DemoMailbox:
-    """pymap with one user; `start` returns when it takes connections, and may be called again after `stop`."""
+    """pymap with one user; `start` waits until it accepts connections, and may be called again after `stop`."""
 
     host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
@@ -50,9 +52,10 @@ class DemoMailbox:
         return self
 
     def stop(self) -> int:
-        """End it with SIGTERM; its exit code."""
+        """End it with SIGTERM; return its exit code."""
         if not self.process:
             return 0
+        wait_until_handled(self.process.pid, signal.SIGTERM)  # pymap listens before it handles signals
         self.process.terminate()
         process, self.process = self.process, None
         return process.wait(PATIENCE)
@@ -64,21 +67,21 @@ class DemoMailbox:
             return sock.connect_ex((self.host, self.port)) == 0
 
     def client(self) -> imaplib.IMAP4:
-        """Another client, signed in and looking at the INBOX; to be used in a `with`."""
+        """Return another client, signed in, with the INBOX selected; for use in a `with`."""
         client = imaplib.IMAP4(self.host, self.port, timeout=PATIENCE)
         client.login(self.user, self.password)
         client.select("INBOX", readonly=True)
         return client
 
     def numbers(self) -> list[bytes]:
-        """The numbers of the mails that are in it."""
+        """Return the sequence numbers of its mails."""
         with self.client() as client:
             return list(client.search(None, "ALL")[1][0].split())
 
 
 @pytest.fixture
 def demo_mailbox() -> Iterator[DemoMailbox]:
-    """An address where nothing runs yet; a test starts it when it wants to."""
+    """A server that the test has to start."""
     server = DemoMailbox()
     yield server
     server.stop()

@@ -1,4 +1,4 @@
-"""Every letter makes a sound mail, another one each time, and together they show what business mail looks like."""
+"""Every letter makes a valid mail, a new one each time; together they are a sample of business mail."""
 
 import csv
 import email
@@ -37,7 +37,7 @@ def texts(message):
     return [(part.get_content_type(), part.get_content()) for part in parts]
 
 
-def test_there_are_letters_enough():
+def test_there_are_enough_letters():
     assert len(letters()) >= 20
     assert len({letter.name for letter in letters()}) == len(letters())
 
@@ -69,7 +69,7 @@ def test_headers_are_ascii_and_folded(letter):
 
 
 @each_letter
-def test_no_place_is_left_open(letter):
+def test_no_template_is_left_unfilled(letter):
     for seed in range(12):  # every choice of names must fit the letter's charset
         message = parsed(composed(letter, seed=seed))
         for shown in [str(message["subject"]), *(text for _, text in texts(message))]:
@@ -120,7 +120,7 @@ def test_an_answer_comes_after_its_letter():
     assert all(names.index(letter.answers.name) < names.index(letter.name) for letter in letters() if letter.answers)
 
 
-def test_many_charsets_encodings_and_kinds_are_there():
+def test_there_are_many_charsets_encodings_and_kinds():
     parts = [part for letter in letters() for part in parsed(composed(letter)).walk()]
     charsets = {part.get_content_charset() for part in parts}
 
@@ -164,7 +164,7 @@ def test_the_pdf_has_real_text():
     assert "€ (IVA incluido)" in page
 
 
-def test_the_csv_is_one():
+def test_the_csv_file_is_valid_csv():
     rows = list(csv.reader(io.StringIO(attached("bordereau", "text/csv").get_content(), newline="")))
 
     assert {len(row) for row in rows} == {6}
@@ -179,7 +179,7 @@ def test_the_picture_is_a_png_that_the_html_shows():
     assert 'src="cid:logo"' in parsed(composed(named("ordine"))).get_body(("html",)).get_content()
 
 
-def test_machine_mail_says_so():
+def test_automatic_mail_is_marked():
     bounce, away, news = (parsed(composed(named(name))) for name in ("bounce", "out-of-office", "newsletter"))
 
     assert bounce.get_content_type() == "multipart/report"
@@ -191,7 +191,7 @@ def test_machine_mail_says_so():
     assert news["list-unsubscribe"]
 
 
-def test_the_other_ways_of_writing_are_there():
+def test_letters_use_other_ways_of_writing():
     mails: dict[str, EmailMessage] = {letter.name[3:]: parsed(composed(letter)) for letter in letters()}
 
     def plain(name):

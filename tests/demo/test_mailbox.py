@@ -1,11 +1,11 @@
-"""The demo mailbox: pymap, empty, with the password out of sight."""
+"""The demo mailbox: pymap, empty, with a hidden password."""
 
 from pathlib import Path
 
 from demo import mailbox
 
 
-def test_the_mailbox_is_empty_and_lets_its_user_in(demo_mailbox):
+def test_the_mailbox_is_empty_and_its_user_can_sign_in(demo_mailbox):
     demo_mailbox.start()
 
     assert demo_mailbox.numbers() == []
@@ -24,7 +24,7 @@ def test_sigterm_ends_it_with_zero(demo_mailbox):
     assert demo_mailbox.start().stop() == 0
 
 
-def test_the_environment_keeps_what_was_there(monkeypatch):
+def test_the_environment_keeps_its_other_variables(monkeypatch):
     monkeypatch.setenv("SOMETHING", "else")
 
     environment = mailbox.environment("secret")

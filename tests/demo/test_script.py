@@ -1,29 +1,35 @@
-"""How a script is read: every mistake is told with its line and with what is accepted."""
+"""Scripts are parsed: every error is reported with its line and with what is accepted."""
 
 from pathlib import Path
 
 import pytest
 
-from demo.acts import ACTS
-from demo.script import KINDS, LARGEST, ScriptError, Step, parse, read
+from demo.script import KINDS, MAX_BYTES, ScriptError, ScriptStep, parse, read
+from demo.step_actions import STEP_ACTIONS
 
 
-def test_a_step_a_line_with_comments_and_blank_lines() -> None:
+def test_a_script_has_one_step_a_line_with_comments_and_blank_lines() -> None:
     text = "# begin\nstreams\n\nitems 3   # three\n\tburst 200\nwait 0.5\nreset\nrepeat 4\n"
-    steps = [Step(2, "streams", 1), Step(4, "items", 3), Step(5, "burst", 200), Step(6, "wait", 0.5), Step(7, "reset")]
-    assert parse(text) == [*steps, Step(8, "repeat", 4)]
+    steps = [
+        ScriptStep(2, "streams", 1),
+        ScriptStep(4, "items", 3),
+        ScriptStep(5, "burst", 200),
+        ScriptStep(6, "wait", 0.5),
+        ScriptStep(7, "reset"),
+    ]
+    assert parse(text) == [*steps, ScriptStep(8, "repeat", 4)]
 
 
-def test_a_repeat_without_a_number_is_for_ever() -> None:
-    assert parse("wait 1\nrepeat")[-1] == Step(2, "repeat", 0)
+def test_a_repeat_without_a_number_has_no_end() -> None:
+    assert parse("wait 1\nrepeat")[-1] == ScriptStep(2, "repeat", 0)
 
 
 def test_every_step_that_can_be_written_can_be_played() -> None:
-    assert ACTS.keys() == KINDS.keys() - {"repeat"}
+    assert STEP_ACTIONS.keys() == KINDS.keys() - {"repeat"}
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("itmes 3", "s:2: 'itmes' is no step; did you mean items?"),
         ("xyz", "s:2: 'xyz' is no step; accepted: streams, wait, items, burst, update"),
@@ -41,17 +47,17 @@ def test_every_step_that_can_be_written_can_be_played() -> None:
         ("items 1 2", "found '1 2'"),
         ("reset 1", "s:2: reset: nothing may follow, found '1'"),
         ("silence 0", "silence: seconds from 0.1 to 3600, found '0'"),
-        ("repeat\nwait 1", "s:2: repeat: it is the last step"),
+        ("repeat\nwait 1", "s:2: repeat: must be the last step"),
         ("repeat", "s:2: repeat: a script that is repeated needs a wait"),
     ],
 )
-def test_a_wrong_line_is_told_with_its_number_and_what_is_accepted(line: str, told: str) -> None:
+def test_a_wrong_line_is_reported_with_its_number_and_what_is_accepted(line: str, message: str) -> None:
     with pytest.raises(ScriptError) as wrong:
         parse(f"items\n{line}\n", "s")
-    assert told in str(wrong.value)
+    assert message in str(wrong.value)
 
 
-def test_all_wrong_lines_are_told_at_once() -> None:
+def test_all_wrong_lines_are_reported_at_once() -> None:
     with pytest.raises(ScriptError) as wrong:
         parse("go\nitems\nstop\n", "s")
     assert [line.split(":")[1] for line in str(wrong.value).splitlines()] == ["1", "3"]
@@ -66,7 +72,7 @@ def test_a_script_without_steps_or_with_too_many_is_refused(text: str) -> None:
 def test_a_file_that_cannot_be_a_script_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScriptError, match="cannot be read: No such file"):
         read(tmp_path / "missing")
-    (tmp_path / "large").write_bytes(b"#" * (LARGEST + 1))
+    (tmp_path / "large").write_bytes(b"#" * (MAX_BYTES + 1))
     with pytest.raises(ScriptError, match="at most 65,536 bytes"):
         read(tmp_path / "large")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")

@@ -1,4 +1,4 @@
-"""What is drawn for the places of a letter."""
+"""The values that are drawn for a letter."""
 
 import random
 import re
@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from demo.letters.values import Value, draw, fill
+from demo.letters.values import DrawnValue, draw, fill
 
 NOON = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
 
-def drawn(wanted, *, language="en", seed=1):
-    return draw(wanted, language=language, now=NOON, pick=random.Random(seed), known={})
+def drawn(rules, *, language="en", seed=1):
+    return draw(rules, language=language, now=NOON, pick=random.Random(seed), known={})
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def drawn(wanted, *, language="en", seed=1):
         ("1234,56", "12345,60"),
     ],
 )
-def test_a_number_is_written_like_the_example(style, written):
+def test_a_number_has_the_form_of_the_example(style, written):
     values = drawn({"price": {"amount": [12345.6, 12345.6], "as": style}})
 
     assert values["price"].text == written
 
 
-def test_a_sum_adds_products_of_what_is_written():
+def test_a_sum_adds_products_of_the_written_values():
     values = drawn(
         {
             "pieces": {"amount": [3, 3], "as": "1234"},
@@ -47,7 +47,7 @@ def test_a_sum_adds_products_of_what_is_written():
     assert values["total"].text == "32.00"
 
 
-def test_every_hash_becomes_a_digit_and_other_values_may_be_named():
+def test_every_hash_becomes_a_digit_and_values_can_contain_others():
     values = drawn({"policy": "AB-#####", "file": "{{policy}}-{{yy}}"})
 
     assert re.fullmatch(r"AB-\d{5}", values["policy"].text)
@@ -79,11 +79,11 @@ def test_a_date_may_count_from_another_one():
 
 
 def test_html_escapes_values_but_not_the_template():
-    assert fill("<b>{{firm}}</b>", {"firm": Value("A & B")}, escape=lambda text: text.replace("&", "&amp;")) == (
+    assert fill("<b>{{firm}}</b>", {"firm": DrawnValue("A & B")}, escape=lambda text: text.replace("&", "&amp;")) == (
         "<b>A &amp; B</b>"
     )
 
 
-def test_a_kind_of_value_that_nobody_knows_is_named():
+def test_an_unknown_kind_of_value_is_named_in_the_error():
     with pytest.raises(ValueError, match="dayz"):
         drawn({"day": {"dayz": [1, 2], "as": "%F"}})

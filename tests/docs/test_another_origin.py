@@ -16,15 +16,17 @@ from tornado.web import Application, RequestHandler
 
 from server.context import Context
 from server.handlers.page import STATIC
-from tests.browser.conftest import PATIENCE, browser
+from tests.browser.conftest import browser, chromium, io_loop
+from tests.docs.conftest import PATIENCE
 from tests.docs.examples import block
 from tests.server.conftest import TOKEN, make_settings
-from tests.server.test_stream import eventually, publish
+from tests.support.items import publish
 from tests.support.program import PROJECT
+from tests.support.waiting import eventually
+from workitems.queue.change import ItemChange
 from workitems.settings import Settings
-from workitems.store import Change
 
-__all__ = ["browser"]
+__all__ = ["browser", "chromium", "io_loop"]
 
 REACT = PROJECT / "tests/react/node_modules"
 
@@ -36,7 +38,7 @@ MODULES = {
     "react-dom/client": "react-dom/cjs/react-dom-client.development.js",
 }
 
-#: A page without an icon of its own would be asked for one.
+#: Without an icon in the page the browser would request one.
 HEAD = "<!doctype html><title>Front end</title><link rel=icon href=data:,>"
 
 needs_react = pytest.mark.skipif(
@@ -55,18 +57,18 @@ def dev_socket() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def origin(dev_socket: socket.socket) -> str:
-    """The front end's own; `localhost` with the same port is another, which the server does not know."""
+    """Return the front end's origin; `localhost` with the same port is another one, which the server does not know."""
     return f"http://127.0.0.1:{dev_socket.getsockname()[1]}"
 
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path, origin: str) -> Settings:
-    return make_settings(redis_url, tmp_path, server={"origins": [origin]}, stream={"heartbeat": 0.5})
+    return make_settings(redis_url, tmp_path, server={"allowed_origins": [origin]}, stream={"heartbeat_seconds": 0.5})
 
 
 @pytest.fixture
 def files(dev_socket: socket.socket, io_loop: IOLoop) -> Iterator[Files]:
-    """What the dev server serves: path → type and text; a test lays into it."""
+    """Return what the dev server serves: path → type and text; a test adds to it."""
     served: Files = {"/": ("text/html", f"{HEAD}<main></main>")}
 
     class File(RequestHandler):
@@ -93,20 +95,20 @@ def api(http_server: Any, http_server_port: Any) -> str:
 
 async def visit(browser: Browser, address: str) -> Page:
     page = await browser.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1_000 * PATIENCE)
     await page.goto(address)
     return page
 
 
-#: Imports our client from the API's own address and notes what it tells.
+#: Import our client from the API's own address and record what it reports.
 CLIENT = """async ([api, token]) => {
   const { WorkItemStream } = await import(`${api}/static/js/stream.js`);
-  window.told = [];
+  window.seen = [];
   window.stream = new WorkItemStream({ url: `${api}/sse/workitems`, getToken: () => token, random: () => 0.1 });
-  stream.addEventListener("event", ({ detail }) => told.push(detail));
+  stream.addEventListener("event", ({ detail }) => seen.push(detail));
   stream.start();
 }"""
-SUBJECTS = "told.filter((each) => each.event === 'new_workitem').map((each) => each.data.subject)"
+SUBJECTS = "seen.filter((each) => each.event === 'new_workitem').map((each) => each.data.subject)"
 
 
 async def test_our_client_streams_and_resumes_from_another_port(
@@ -120,31 +122,31 @@ async def test_our_client_streams_and_resumes_from_another_port(
     await publish(context, 1)
     await page.wait_for_function(f"{SUBJECTS}.length === 1")
     cursor = await page.evaluate("stream.cursor")
-    for stream in context.hub.streams:
+    for stream in context.hub.joined_streams:
         stream.abort("test")
     await publish(context, 2)
     await page.wait_for_function(f"{SUBJECTS}.length === 2")
     assert await page.evaluate(SUBJECTS) == ["item 1", "item 2"]
-    resumed = "told.filter((each) => each.event === 'connected').map((each) => each.resumed)"
+    resumed = "seen.filter((each) => each.event === 'connected').map((each) => each.resumed)"
     assert await page.evaluate(resumed) == [False, True]
-    assert ("GET", cursor) in asked, "the header was sent, so the preflight let it pass"
+    assert ("GET", cursor) in asked, "the header was sent, so the preflight allowed it"
 
 
-async def test_the_example_of_our_client_shows_items_loads_anew_and_tells_its_states(
+async def test_the_example_of_our_client_shows_items_reloads_and_reports_its_states(
     browser: Browser, files: Files, api: str, origin: str, context: Context
 ) -> None:
-    before = "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
-    before += "window.tell = (name) => told.push(name === 'live' ? name : '');"
-    before += f"window.token = {TOKEN!r}; window.page = {{ head: {str(context.hub.ring.head)!r} }};"
+    before = "window.seen = []; window.show = (item) => seen.push(item.subject); window.reload = () => seen.push('!');"
+    before += "window.tell = (name) => seen.push(name === 'live' ? name : '');"
+    before += f"window.token = {TOKEN!r}; window.page = {{ head: {str(context.hub.replay_buffer.head)!r} }};"
     files["/own.js"] = ("text/javascript", block("Our client", "js").replace("http://127.0.0.1:8888", api))
     files["/own"] = ("text/html", f"{HEAD}<script>{before}</script><script type=module src=/own.js></script>")
     page = await visit(browser, f"{origin}/own")
-    await page.wait_for_function("told.includes('live')")
+    await page.wait_for_function("seen.includes('live')")
     await publish(context, 1)
-    await page.wait_for_function("told.includes('item 1')")
-    await context.hub.reset("trimmed", context.hub.ring.head)
-    await page.wait_for_function("told.includes('!')")
-    assert [each for each in await page.evaluate("told") if each not in ("", "live")] == ["item 1", "!"]
+    await page.wait_for_function("seen.includes('item 1')")
+    await context.hub.reset("trimmed", context.hub.replay_buffer.head)
+    await page.wait_for_function("seen.includes('!')")
+    assert [each for each in await page.evaluate("seen") if each not in ("", "live")] == ["item 1", "!"]
 
 
 async def test_another_sites_page_sees_why_it_is_refused(browser: Browser, files: Files, api: str, origin: str) -> None:
@@ -184,7 +186,7 @@ export const {{ createRoot }} = require("react-dom/client");
 
 
 def front_end(api: str) -> str:
-    """The document's hook and what it is used with; the component without JSX, which no browser reads."""
+    """Return the document's hook and its component, without JSX, which no browser reads."""
     used = block("A React hook", "jsx").partition("function Queue()")[0].replace("http://127.0.0.1:8888", api)
     return f"""
 import {{ StrictMode, createElement, createRoot }} from "react";
@@ -209,7 +211,7 @@ async def test_the_react_hook_keeps_one_stream_in_strict_mode_and_shows_what_hap
     browser: Browser, files: Files, api: str, origin: str, context: Context
 ) -> None:
     for name in ("stream.js", "event-stream.js"):
-        files[f"/tubepost/{name}"] = ("text/javascript", (STATIC / "js" / name).read_text(encoding="utf-8"))
+        files[f"/tubepost/{name}"] = ("text/javascript", (STATIC / "js/client" / name).read_text(encoding="utf-8"))
     files["/react.js"] = ("text/javascript", react())
     files["/app.js"] = ("text/javascript", front_end(api))
     page = await visit(browser, origin)
@@ -224,21 +226,21 @@ async def test_the_react_hook_keeps_one_stream_in_strict_mode_and_shows_what_hap
     await page.reload()
     await page.wait_for_function("window.queue?.state === 'live' && queue.subjects.length === 2")
     assert await page.evaluate("effects") == 2, "StrictMode ran the effect twice"
-    await eventually(lambda: len(context.hub.streams) == 1)
+    await eventually(lambda: len(context.hub.joined_streams) == 1, PATIENCE)
 
     await publish(context, 3)
     await page.wait_for_selector("li:text('item 3')")
-    await context.store.change(second, Change(status="done"), who="ann")
+    await context.store.change(second, ItemChange(status="done"), who="ann")
     await page.wait_for_function("queue.statuses.includes('done')")
     await context.removal.remove(first, who="ann", why="a test")
     await page.wait_for_function("queue.subjects.length === 2")
     assert sorted(await page.evaluate("queue.subjects")) == ["item 2", "item 3"]
 
-    await context.hub.reset("trimmed", context.hub.ring.head)
+    await context.hub.reset("trimmed", context.hub.replay_buffer.head)
     await page.wait_for_function("effects === 3")
     await page.wait_for_function("queue.state === 'live'")
     await publish(context, 4)
     await page.wait_for_selector("li:text('item 4')")
     await page.evaluate("unmount()")
-    await eventually(lambda: not context.hub.streams)
+    await eventually(lambda: not context.hub.joined_streams, PATIENCE)
     assert faults == []

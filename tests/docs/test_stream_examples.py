@@ -1,4 +1,4 @@
-"""The examples of docs/stream.md, run as they stand there, against a real server."""
+"""Run the examples of docs/stream.md, exactly as written, against a real server."""
 
 import asyncio
 import os
@@ -12,23 +12,25 @@ from typing import Any
 from playwright.async_api import Browser
 
 from demo.script import KINDS, parse
+from server.access.cors import EXPOSED, REQUEST_HEADERS
 from server.context import Context
-from server.cors import EXPOSED, REQUEST_HEADERS
-from tests.browser.conftest import browser
+from tests.browser.conftest import browser, chromium, io_loop
+from tests.docs.conftest import PATIENCE
 from tests.docs.examples import STREAM, block, section
 from tests.docs.test_stream_schema import EVENTS
 from tests.server.conftest import TOKEN
-from tests.server.test_stream import eventually, publish
+from tests.support.items import publish
+from tests.support.waiting import eventually, eventually_in_page
 
-__all__ = ["browser"]
+__all__ = ["browser", "chromium", "io_loop"]
 
-#: Where the documents have their server.
+#: The server's address in the documents.
 ADDRESS = "http://127.0.0.1:8888"
 
 
 @asynccontextmanager
 async def running(*command: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
-    """A program, ended for certain."""
+    """Run a program, and end it in any case."""
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **(environment or {})}, stdout=PIPE)
     try:
         yield process
@@ -38,26 +40,26 @@ async def running(*command: str, environment: Mapping[str, str] | None = None) -
 
 
 async def line_with(process: Process, words: str) -> str:
-    """The next line that holds *words*."""
+    """Return the next line that contains *words*."""
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while line := (await process.stdout.readline()).decode():
             if words in line:
                 return line
     raise EOFError(words)
 
 
-async def test_the_curl_commands_show_what_comes_and_what_was_missed(
+async def test_the_curl_commands_show_new_and_missed_events(
     context: Context, http_server: Any, http_server_port: Any
 ) -> None:
     text = block("curl", "sh").replace("\\\n", "").replace(ADDRESS, f"http://127.0.0.1:{http_server_port[1]}")
     fresh, resumed = text.strip().splitlines()
     await publish(context, 1, mailbox="claims")
-    await eventually(lambda: context.hub.ring.head.n == 1)
-    cursor = str(context.hub.ring.head)
+    await eventually(lambda: context.hub.replay_buffer.head.n == 1, PATIENCE)
+    cursor = str(context.hub.replay_buffer.head)
     await publish(context, 2, mailbox="other")
     await publish(context, 3, mailbox="claims")
-    await eventually(lambda: context.hub.ring.head.n == 3)
+    await eventually(lambda: context.hub.replay_buffer.head.n == 3, PATIENCE)
     environment = {"TOKEN": TOKEN}
     async with running("sh", "-c", f"exec {fresh}", environment=environment) as curl:
         assert '"resumed":false' in await line_with(curl, "connected")
@@ -70,41 +72,41 @@ async def test_the_curl_commands_show_what_comes_and_what_was_missed(
         assert '"item 3"' in await line_with(curl, "new_workitem")
 
 
-async def test_the_python_program_goes_on_where_it_was_cut(
+async def test_the_python_program_continues_after_a_lost_connection(
     context: Context, http_server: Any, http_server_port: Any
 ) -> None:
     program = block("Python", "python").replace(ADDRESS, f"http://127.0.0.1:{http_server_port[1]}")
     async with running(sys.executable, "-c", program, environment={"TOKEN": TOKEN}) as reader:
-        await eventually(lambda: len(context.hub.streams) == 1, within=20)
+        await eventually(lambda: len(context.hub.joined_streams) == 1, PATIENCE)
         await publish(context, 1)
         assert (await line_with(reader, "")).endswith(" item 1\n")
-        for stream in context.hub.streams:
+        for stream in context.hub.joined_streams:
             stream.abort("test")
         await publish(context, 2, 3)
         assert (await line_with(reader, "")).endswith(" item 2\n")
         assert (await line_with(reader, "")).endswith(" item 3\n")
-        await context.hub.reset("trimmed", context.hub.ring.head)
+        await context.hub.reset("trimmed", context.hub.replay_buffer.head)
         assert await line_with(reader, "") == "events were lost: load the list again\n"
 
 
-async def test_a_plain_event_source_in_a_page_shows_items_and_loads_anew(
+async def test_a_plain_event_source_in_a_page_shows_items_and_reloads(
     context: Context, browser: Browser, http_server: Any, http_server_port: Any
 ) -> None:
     page = await browser.new_page(base_url=f"http://127.0.0.1:{http_server_port[1]}")
     await page.goto(f"/login?token={TOKEN}")
     await page.wait_for_selector("#connection[data-state=live]")
-    assert len(context.hub.streams) == 1, "our own page's"
-    shown = "window.told = []; window.show = (item) => told.push(item.subject); window.reload = () => told.push('!');"
+    assert len(context.hub.joined_streams) == 1, "our own page's"
+    shown = "window.seen = []; window.show = (item) => seen.push(item.subject); window.reload = () => seen.push('!');"
     await page.evaluate(f"() => {{ {shown}\n{block('Plain `EventSource`', 'js')} }}")
-    await eventually(lambda: len(context.hub.streams) == 2, within=20)
+    await eventually(lambda: len(context.hub.joined_streams) == 2, PATIENCE)
     await publish(context, 1)
-    await eventually(lambda: context.hub.ring.head.n == 1)
-    await context.hub.reset("trimmed", context.hub.ring.head)
-    await page.wait_for_function("told.length === 2", timeout=20_000)
-    assert await page.evaluate("told") == ["item 1", "!"]
+    await eventually(lambda: context.hub.replay_buffer.head.n == 1, PATIENCE)
+    await context.hub.reset("trimmed", context.hub.replay_buffer.head)
+    await eventually_in_page(page, "seen.length === 2", PATIENCE)
+    assert await page.evaluate("seen") == ["item 1", "!"]
 
 
-def test_the_table_of_events_has_every_event_and_no_other() -> None:
+def test_the_table_of_events_has_exactly_the_existing_events() -> None:
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", STREAM.partition("\n## ")[0], re.MULTILINE)
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == EVENTS
 
@@ -117,7 +119,7 @@ def test_the_script_can_be_played_and_the_table_has_every_step_with_its_bounds()
     rows = dict(re.findall(r"^\| `([a-z]+)[ 0-9]*` \| (.*) \|$", text, re.MULTILINE))
     assert rows.keys() == KINDS.keys()
     for name in ("items", "burst", "update", "remove"):
-        assert f"up to {KINDS[name].most:.0f}" in rows[name]
+        assert f"up to {KINDS[name].maximum:.0f}" in rows[name]
     assert "0.01 to 3600" in rows["wait"]
 
 

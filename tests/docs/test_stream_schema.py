@@ -1,4 +1,4 @@
-"""docs/stream.schema.json against what a running server tells."""
+"""Compare docs/stream.schema.json with what a running server sends."""
 
 import copy
 import json
@@ -11,16 +11,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from server.context import Context
-from server.event_schemas import description
+from server.http.event_schemas import event_schema
+from tests.docs.conftest import PATIENCE
 from tests.server.conftest import make_settings
-from tests.server.test_monitor import MAILBOX, at_work, tell
-from tests.server.test_stream import eventually, publish
+from tests.server.status.test_monitor import MAILBOX, record, simulate_worker
+from tests.support.items import publish
 from tests.support.program import PROJECT
 from tests.support.redis_server import RedisServer
 from tests.support.sse_client import EventStream, Message
-from workitems import keys
+from tests.support.waiting import eventually
+from workitems.base import keys
+from workitems.queue.change import ItemChange
 from workitems.settings import Settings
-from workitems.store import Change
 
 Open = Callable[..., EventStream]
 
@@ -31,7 +33,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """One that may be killed."""
+    """Return a server that may be killed."""
     server = RedisServer().start()
     yield server
     server.stop()
@@ -39,7 +41,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def settings(own_redis: RedisServer, tmp_path: Path) -> Settings:
-    stream = {"heartbeat": 0.5, "most_user": 2}
+    stream = {"heartbeat_seconds": 0.5, "max_streams_per_user": 2}
     mailboxes = {"claims": MAILBOX, "orders": MAILBOX}
     return make_settings(own_redis.url, tmp_path, stream=stream, mailboxes=mailboxes)
 
@@ -49,63 +51,64 @@ def example(event: str) -> dict[str, Any]:
     return copy.deepcopy(found)
 
 
-def test_the_file_is_what_the_server_knows_and_a_schema() -> None:
+def test_the_file_is_the_schema_that_the_server_generates() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    assert description() == SCHEMA, "python -m server.event_schemas > docs/stream.schema.json"
+    assert event_schema() == SCHEMA, "python -m server.http.event_schemas > docs/stream.schema.json"
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_each_event_has_an_example_that_is_valid_and_gains_names_without_harm(event: str) -> None:
-    told = example(event)
-    VALIDATOR.validate(told)
-    told["news"] = {"of": "a later version"}
-    if "data" in told:
-        told["data"]["news"] = 1
-    VALIDATOR.validate(told)
+def test_each_event_has_a_valid_example_and_may_have_more_names(event: str) -> None:
+    sample = example(event)
+    VALIDATOR.validate(sample)
+    sample["news"] = {"of": "a later version"}
+    if "data" in sample:
+        sample["data"]["news"] = 1
+    VALIDATOR.validate(sample)
 
 
 @pytest.mark.parametrize("event", [event for event in EVENTS if len(example(event)) > 1 and event != "busy"])
-def test_an_event_that_lost_what_clients_rely_on_is_not_valid(event: str) -> None:
+def test_an_event_without_a_required_name_is_not_valid(event: str) -> None:
     for name in example(event).keys() - {"event"}:
-        told = example(event)
-        del told[name]
-        assert not VALIDATOR.is_valid(told), name
+        sample = example(event)
+        del sample[name]
+        assert not VALIDATOR.is_valid(sample), name
 
 
-def test_an_event_that_nobody_knows_yet_is_valid() -> None:
+def test_an_unknown_event_is_valid() -> None:
     assert VALIDATOR.is_valid({"event": "something_new", "data": 1})
     assert not VALIDATOR.is_valid({"data": 1})
 
 
-async def test_everything_that_a_running_server_tells_is_valid_and_every_event_is_among_it(
+async def test_a_running_server_sends_every_event_and_only_valid_ones(
     context: Context, open_stream: Open, own_redis: RedisServer
 ) -> None:
-    told: list[Message] = []
-    await at_work(context.redis)
+    messages: list[Message] = []
+    await simulate_worker(context.redis)
     async with open_stream() as stream, open_stream(path="/sse/workitems?status=new") as narrow:
-        await stream.next("heartbeat")
-        await narrow.next("connected")
+        await stream.next("heartbeat", within=PATIENCE)
+        await narrow.next("connected", within=PATIENCE)
         async with open_stream() as third:
-            told.append(await third.next("busy"))
+            messages.append(await third.next("busy", within=PATIENCE))
         (item,) = await publish(context, 1)
-        await context.store.change(item, Change(status="done"), who="ann")
-        left = await narrow.next("workitem_updated")
+        await context.store.change(item, ItemChange(status="done"), who="ann")
+        left = await narrow.next("workitem_updated", within=PATIENCE)
         await context.removal.remove(item, who="ann", why="a test")
-        await tell(context.redis, "claims", state="needs_sign_in", error="refused", since=time())
-        await tell(context.redis, "orders", todo=100, taken=40)
+        await record(context.redis, "claims", state="needs_sign_in", error="refused", since=time())
+        await record(context.redis, "orders", todo=100, taken=40)
         await context.redis.zadd(keys.QUARANTINE, {"wi_x": time() * 1000})
         for event in ("workitem_removed", "mailbox_status", "import_progress", "intake_status"):
-            await stream.until(lambda seen, event=event: any(m.json["event"] == event for m in seen))
-        told += stream.messages
-    await eventually(lambda: context.limits.open == 0)
+            await stream.until(lambda seen, event=event: any(m.json["event"] == event for m in seen), within=PATIENCE)
+        messages += stream.messages
+    await eventually(lambda: context.stream_limits.open_count == 0, PATIENCE)
     async with open_stream(headers={"Last-Event-ID": "1-1"}) as back:
-        told.append(await back.next("reset"))
-        context.hub.rotate(*context.hub.streams)
-        await back.next("rotate")
+        messages.append(await back.next("reset", within=PATIENCE))
+        await eventually(lambda: context.hub.joined_streams, PATIENCE)
+        context.hub.deadlines.rotate(*context.hub.joined_streams)
+        await back.next("rotate", within=PATIENCE)
         own_redis.kill()
-        await back.next("store_status")
-        told += back.messages
-    for message in (*told, *narrow.messages):
+        await back.next("store_status", within=PATIENCE)
+        messages += back.messages
+    for message in (*messages, *narrow.messages):
         VALIDATOR.validate(message.json)
     assert left.json["left"] is True
-    assert {message.json["event"] for message in told} == set(EVENTS)
+    assert {message.json["event"] for message in messages} == set(EVENTS)

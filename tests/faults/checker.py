@@ -1,26 +1,26 @@
-"""Compares what a client saw with what was published: each event once, in order, and the list as the store has it."""
+"""Compares what a client received with what was published: each event once and in order, and the same list."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from tests.support.record import Record, Run, Told
+from tests.support.record import ReceivedEvent, Record, Run
 
-#: One life of the feed: its events, oldest first.
-History = Sequence[Told]
+#: The events of the feed, oldest first, until Redis lost some of them.
+History = Sequence[ReceivedEvent]
 
 
 @dataclass
 class Verdict:
-    """Counts over all that was checked. `strange`: told, but never published after the point that it goes on from."""
+    """Counts of events. `strange`: received, but never published after the cursor of the run."""
 
-    told: int = 0
+    received: int = 0
     missed: int = 0
     doubled: int = 0
     strange: int = 0
     disordered: int = 0
-    #: Clients whose list is another than the store's.
+    #: Clients whose list differs from that of the store.
     differing: int = 0
 
     def __add__(self, other: "Verdict") -> "Verdict":
@@ -32,9 +32,9 @@ class Verdict:
 
 
 def check(record: Record, lives: Sequence[History], store: dict[str, int]) -> Verdict:
-    """*lives*: how the feed was before each loss, the last as it is now; *store*: id → version of all items now.
+    """Check one client. *lives*: the feed before each loss, and now. *store*: id → version of all items now.
 
-    A run that ended in a `reset` must be a part of one life, without a gap. The last run must go on to the very end.
+    A run that ended with a `reset` must be a part of one of *lives*, without a gap. The last run must reach the end.
     """
     *broken, last = record.runs
     verdict = Verdict(differing=int(last.items is None or last.mirror() != store))
@@ -45,19 +45,19 @@ def check(record: Record, lives: Sequence[History], store: dict[str, int]) -> Ve
 
 
 def _compare(run: Run, life: History, *, to_the_end: bool) -> Verdict:
-    places = {each.cursor: number for number, each in enumerate(life, 1)}
-    begin = places.get(run.start, 0 if run.start == "0-0" else None)
-    if begin is None:  # this life never was at that point
-        return Verdict(told=len(run.told), strange=max(1, len(run.told)))
+    positions = {each.cursor: number for number, each in enumerate(life, 1)}
+    begin = positions.get(run.start, 0 if run.start == "0-0" else None)
+    if begin is None:  # the feed never had that cursor in this life
+        return Verdict(received=len(run.received), strange=max(1, len(run.received)))
     end = len(life)
     if not to_the_end:
-        end = max((places.get(each.cursor, begin) for each in run.told), default=begin)
-    wanted, told = Counter(life[begin:end]), Counter(run.told)
-    inside = [places[each.cursor] for each in run.told if each in wanted]
+        end = max((positions.get(each.cursor, begin) for each in run.received), default=begin)
+    expected, received = Counter(life[begin:end]), Counter(run.received)
+    inside = [positions[each.cursor] for each in run.received if each in expected]
     return Verdict(
-        told=len(run.told),
-        missed=(wanted - told).total(),
-        doubled=sum(count - 1 for count in told.values()),
-        strange=sum(each not in wanted for each in told),
+        received=len(run.received),
+        missed=(expected - received).total(),
+        doubled=sum(count - 1 for count in received.values()),
+        strange=sum(each not in expected for each in received),
         disordered=sum(after < before for before, after in pairwise(inside)),
     )

@@ -23,7 +23,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def start_server(tmp_path: Path, own_redis: RedisServer) -> Iterator[Callable[..., Program]]:
-    """Starts server processes on `own_redis` and ends them."""
+    """Start server processes on `own_redis`; they are stopped after the test."""
     started: list[Program] = []
 
     def start(more: str = "", listening: socket.socket | None = None, until: str = "event=listening") -> Program:
@@ -34,14 +34,14 @@ data = "{tmp_path / "var"}"
 token = "{TOKEN}"
 [redis]
 url = "{own_redis.url}"
-timeout = 2
+timeout_seconds = 2
 [server]
 test_items = true
 {more or "[stream]"}
 """
         program = Program("server", folder, settings, listening=listening).start()
         started.append(program)
-        return program.said(until) if listening else program.ready()
+        return program.until_logged(until) if listening else program.ready()
 
     yield start
     for program in started:
@@ -50,6 +50,6 @@ test_items = true
 
 @pytest.fixture
 def shared() -> Iterator[socket.socket]:
-    """A socket that several server processes accept from, as supervisord hands it to them."""
+    """A socket that several server processes share, as under supervisord."""
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         yield listening

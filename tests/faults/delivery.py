@@ -1,4 +1,4 @@
-"""Many real clients of a running Tubepost, and what each of them saw beside what was published (docs/delivery.md)."""
+"""Many real clients of a running Tubepost: compares what each received with what was published (docs/delivery.md)."""
 
 import asyncio
 import os
@@ -14,36 +14,37 @@ from tests.faults.checker import History, Verdict, check
 from tests.faults.conftest import TOKEN
 from tests.faults.publisher import Publisher
 from tests.support.follower import Follower
-from tests.support.record import Record, Told
+from tests.support.record import ReceivedEvent, Record
 from tests.support.watching_pages import WatchingPages
-from workitems import keys
-from workitems.store import Store
-from workitems.tasks import end
+from workitems.base.tasks import cancel_and_wait
+from workitems.feed import feed
+from workitems.feed.event import START_CURSOR
+from workitems.queue.store import ItemStore
 
-#: Clients of each scenario, those in Chromium among them, and seconds for which it lasts.
+#: Clients of each scenario, those in Chromium included, and seconds for which it lasts.
 CLIENTS = int(os.environ.get("DELIVERY_CLIENTS", "200"))
 SECONDS = float(os.environ.get("DELIVERY_SECONDS", "5"))
 
 #: Pages in Chromium: with stream.js, and with a plain EventSource.
 OURS, PLAIN = 2, 1
 
-#: Every so many-th of the other clients is a plain one, too.
-_EVERY = 10
+#: Of the other clients, one in so many is a plain one.
+_PLAIN_EVERY = 10
 
-#: Seconds in which everybody must be there, and must have been told everything at the end.
+#: Seconds until all clients must be connected, and must have received everything at the end.
 PATIENCE = 60.0
 
-#: Marks of every test with so many clients: one of them at a time, and with time for a slow machine.
+#: Marks of every test with so many clients: one at a time, and with time for a slow machine.
 MARKS = [pytest.mark.xdist_group("delivery"), pytest.mark.timeout(seconds=SECONDS + 170)]
 
-#: What the server under test needs: all clients have one address, and come back at once.
-STREAM = "[stream]\nopens = 100000\nheartbeat = 5\n"
+#: Settings of the server under test: all clients have one address, and come back at once.
+STREAM = "[stream]\nopens_per_second = 100000\nheartbeat_seconds = 5\n"
 
 
 class Delivery:
-    """Clients follow through `port` while entered; `publisher` brings events, each with *preview* characters of text.
+    """Runs clients on *port* inside `async with`; `publisher` publishes events with *preview* characters of text each.
 
-    *plain*: all of them are plain clients, none in Chromium.
+    *plain*: all are plain clients, and none is in Chromium.
     """
 
     def __init__(
@@ -53,24 +54,22 @@ class Delivery:
         self.publisher = Publisher(redis_url, preview=preview)
         self._pages = None if plain else WatchingPages(port, TOKEN, ours=OURS, plain=PLAIN)
         self.followers = [
-            Follower(port, TOKEN, plain=plain or n % _EVERY == 0, headers=headers)
+            Follower(port, TOKEN, plain=plain or n % _PLAIN_EVERY == 0, headers=headers)
             for n in range(CLIENTS if plain else CLIENTS - OURS - PLAIN)
         ]
         self._lives: list[History] = []
 
     async def __aenter__(self) -> "Delivery":
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        try:
-            self._stack.push_async_callback(self.publisher.close)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.publisher.close)
             if self._pages is not None:
-                await self._stack.enter_async_context(self._pages)
+                await stack.enter_async_context(self._pages)
             tasks = [asyncio.create_task(each.run()) for each in self.followers]
-            self._stack.push_async_callback(end, *tasks)
+            stack.push_async_callback(cancel_and_wait, *tasks)
             await until(self.are_live)
-        except BaseException:
-            await self._stack.aclose()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,7 +82,7 @@ class Delivery:
         return [each.record for each in self.followers] + (await self._pages.records() if self._pages else [])
 
     async def reached(self, within: float = PATIENCE) -> bool:
-        """Wait until everybody was told the newest event. False, and says who was not, when that took too long."""
+        """Wait until all clients have the newest event. If it takes too long, print the late ones and return False."""
         head = (await self._feed())[-1].cursor
 
         async def all_there() -> bool:
@@ -94,20 +93,20 @@ class Delivery:
             await until(all_there, within)
         except TimeoutError:
             late = [(each.kind, each.last) for each in await self.records() if not each.is_at(head)]
-            print(f"\nnot told up to {head} within {within:g} s: {late[:20]}")  # noqa: T201
+            print(f"\nclients that did not reach {head} within {within:g} s: {late[:20]}")  # noqa: T201
             return False
         return True
 
     async def remember_life(self) -> None:
-        """The feed as it is now may be lost in part: clients may have seen it."""
+        """Save the present feed, since Redis may lose events that clients have received."""
         self._lives.append(await self._feed())
 
     async def check(self, name: str) -> "Measured":
-        """What came of it, once everybody was told everything. Prints a row of docs/delivery.md's table."""
+        """Wait until all clients have everything, and check them. Prints a row of the table in docs/delivery.md."""
         begun = time.monotonic()
         await self.reached()
         caught_up = time.monotonic() - begun
-        await self.publisher.step()  # what comes twice comes before what is newer
+        await self.publisher.step()  # a duplicate of an event would come before this newer event
         await self.reached()
         lives = [*self._lives, await self._feed()]
         store = await self._store()
@@ -120,14 +119,14 @@ class Delivery:
         return measured
 
     async def _feed(self) -> History:
-        entries = await self.publisher.redis.xrange(keys.FEED)
-        items = [(entry.decode(), orjson.loads(fields[b"data"])["data"]) for entry, fields in entries]
-        return [Told(cursor, item["id"], item["version"]) for cursor, item in items]
+        events = await feed.read_events(self.publisher.redis, START_CURSOR, count=1_000_000)
+        items = [(str(event.cursor), orjson.loads(event.data)["data"]) for event in events]
+        return [ReceivedEvent(cursor, item["id"], item["version"]) for cursor, item in items]
 
     async def _store(self) -> dict[str, int]:
-        store, found, before = Store(self.publisher.redis, history=10_000), {}, None
+        store, found, before = ItemStore(self.publisher.redis, max_events=10_000), {}, None
         while True:
-            page = await store.page(before=before, limit=200)
+            page = await store.list_items(before=before, limit=200)
             found |= {item.id: item.version for item in page.items}
             if page.next is None:
                 return found
@@ -135,15 +134,15 @@ class Delivery:
 
 
 class Measured:
-    """The outcome of one scenario."""
+    """The result of one scenario."""
 
     def __init__(
         self, name: str, records: list[Record], lives: list[History], verdict: Verdict, caught_up: float
     ) -> None:
         self.name, self.records, self.verdict = name, records, verdict
-        #: Seconds after the last event until everybody had been told it.
+        #: Seconds from the last event until all clients had it.
         self.caught_up = caught_up
-        #: The feed at the end; `events` counts those that were lost with Redis, too.
+        #: The feed at the end. `events` counts those that Redis lost, too.
         self.life = lives[-1]
         self.events = len({each for life in lives for each in life})
         self.clients = len(records)
@@ -153,27 +152,27 @@ class Measured:
         self.resets = sum(len(each.runs) - 1 for each in records)
 
     def of(self, *kinds: str) -> list[Record]:
-        """What clients of these kinds saw."""
+        """Return the records of the clients of these kinds."""
         return [each for each in self.records if each.kind in kinds]
 
     def row(self) -> str:
         found = self.verdict
         numbers = [
-            self.clients, self.events, found.told, self.reconnects, self.rotations, self.refused, self.resets,
+            self.clients, self.events, found.received, self.reconnects, self.rotations, self.refused, self.resets,
             found.missed, found.doubled, found.strange + found.disordered, found.differing,
         ]  # fmt: skip
         return f"| {self.name} | {' | '.join(f'{each:,}' for each in numbers)} | {self.caught_up:.1f} s |"
 
 
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
-    """Wait for a condition; TimeoutError when it never came."""
+    """Wait until *holds* returns True. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.05)
 
 
 async def repeat(step: Callable[[], None], every: float, seconds: float) -> None:
-    """*step* every so many seconds for as long as *seconds*: the wait is how long the fault lasts."""
+    """Call *step* every so many seconds, for *seconds*: the wait is how long the fault lasts."""
     for _ in range(max(1, round(seconds / every))):
         await asyncio.sleep(every)
         step()

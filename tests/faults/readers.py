@@ -1,39 +1,53 @@
-"""What reading children of these tests do: read mails as always, but come to grief over those with a marker header."""
+"""Functions of the reading children in these tests: they fail at an `X-Poison:` header and at odd files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from worker import letterhead
-from worker.sandbox import mail
+from worker.reading import ReadingLimits
+from worker.reading.attachments import document_text
+from worker.sandbox import mail_reader
+from worker.sandbox.file_watch import FileWatch
+from worker.sandbox.frames import Answer, ReadFunction
 
-Read = Callable[[bytes, str], tuple[dict[str, Any], Sequence[bytes]]]
 
+def prepare(rules: Any) -> ReadFunction:
+    """Return the ordinary reading function, except that it fails at poison, and at files of two more types."""
+    read = mail_reader.make_reader(rules)
+    document_text._READERS |= {"application/x-spin": _spin, "application/x-crash": _crash}
 
-def prepare(rules: Any) -> Read:
-    """The ordinary reading with a weakness for `X-Poison:`."""
-    read = mail.prepare(rules)
-
-    def read_mail(raw: bytes, mailbox: str) -> tuple[dict[str, Any], Sequence[bytes]]:
+    def read_mail(raw: bytes, mailbox: str, watch: FileWatch) -> Iterator[Answer]:
         if b"X-Poison: spin" in raw:
             while True:
                 pass
         if b"X-Poison: memory" in raw:
-            return {"text": str(len(bytearray(2 << 30)))}, []
+            yield Answer({"text": str(len(bytearray(2 << 30)))}, [])
         if b"X-Poison: crash" in raw:
             os.abort()
-        return read(raw, mailbox)
+        yield from read(raw, mailbox, watch)
 
     return read_mail
 
 
-def prepare_headers(rules: Any) -> Read:
-    """The ordinary reading of headers, which ends over one kind of poison too."""
-    read = letterhead.prepare(rules)
+def prepare_headers(rules: Any) -> ReadFunction:
+    """Return the ordinary function for headers, except that it fails at one kind of poison."""
+    read = mail_reader.make_header_reader(rules)
 
-    def read_mail(raw: bytes, mailbox: str) -> tuple[dict[str, Any], Sequence[bytes]]:
+    def read_mail(raw: bytes, mailbox: str, watch: FileWatch) -> Iterator[Answer]:
         if b"X-Poison: crash-headers" in raw:
             os.abort()
-        return read(raw, mailbox)
+        yield from read(raw, mailbox, watch)
 
     return read_mail
+
+
+def _spin(_: bytes, __: ReadingLimits) -> Iterator[str]:
+    """Give a text, then never end."""
+    yield "Claim number: CL-4711\n"
+    while True:
+        pass
+
+
+def _crash(_: bytes, __: ReadingLimits) -> Iterator[str]:
+    yield ""
+    os.abort()

@@ -1,4 +1,4 @@
-"""A whole intake side in a storm: several mailboxes behind a proxy, two workers, and whatever can fail."""
+"""Several mailboxes behind a proxy, two workers, and the faults that a test applies to them."""
 
 import json
 import os
@@ -20,22 +20,23 @@ from redis.exceptions import RedisError
 
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.dovecot import Dovecot
+from tests.support.feed_entries import feed_entries
 from tests.support.program import PROJECT
 from tests.support.redis_server import RedisServer
-from workitems import keys
-from workitems.identity import item_id
+from workitems.base import keys
+from workitems.intake.identity import item_id
 
 MAILBOXES = ("claims", "orders", "submissions")
 
-#: Seconds that a worker keeps a mailbox without being heard of; a stopped one is stopped for longer.
+#: Seconds for which a lease is valid without renewal. A worker is stopped for longer than this.
 LEASE = 3.0
 
-#: Seconds in which all must be well again after the last fault.
+#: Seconds until everything must be done after the last fault.
 PATIENCE = 150.0
 
 
 class Worker:
-    """One worker process. Its log comes through a pipe: a disk that is full for the worker is not so for the log."""
+    """One worker process. Its log comes through a pipe, so that a full disk of the worker does not affect the log."""
 
     def __init__(self, name: str, config: Path, log: Path) -> None:
         self.name = name
@@ -78,38 +79,38 @@ class Worker:
         return self._process.wait(20)
 
     def disk_full(self, *, full: bool) -> None:
-        """Let the worker write no byte into any file, or as many as it likes."""
-        most = 0 if full else resource.RLIM_INFINITY
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        """Let the worker write no byte to any file, or remove that limit."""
+        limit = 0 if full else resource.RLIM_INFINITY
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
 class Storm:
-    """Everything lies below *place*; `close` ends it all. *chance* decides what fails when."""
+    """All files are below *folder*; `close` ends all programs. *chance* decides what fails when."""
 
-    def __init__(self, place: Path, chance: random.Random) -> None:
-        self.place = place
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        self.folder = folder
         self.chance = chance
-        self.dovecot = Dovecot(place / "dovecot", users=dict.fromkeys(MAILBOXES, "secret"))
+        self.dovecot = Dovecot(folder / "dovecot", users=dict.fromkeys(MAILBOXES, "secret"))
         self.proxy = CuttingProxy(self.dovecot.port)
         self.redis_server = RedisServer()
-        self.log = place / "workers.log"
+        self.log = folder / "workers.log"
         self.workers = [Worker(name, self._config(), self.log) for name in ("one", "two")]
         self.expected: Counter[str] = Counter()
         self._older: Path | None = None
-        self._letters = 0
-        #: How often each fault came.
+        self._mails = 0
+        #: How often each fault happened.
         self.faults: Counter[str] = Counter()
 
     def _config(self) -> Path:
-        path = self.place / "tubepost.toml"
-        boxes = "".join(
+        path = self.folder / "tubepost.toml"
+        mailboxes = "".join(
             f'[mailboxes.{name}]\nhost = "127.0.0.1"\nport = {self.proxy.port}\ntls = "none"\nuser = "{name}"\n'
-            'password = "secret"\nstart = "all"\npoll = 1\n'
+            'password = "secret"\nstart = "all"\npoll_seconds = 1\n'
             for name in MAILBOXES
         )
         path.write_text(
-            f'data = "{self.place}/var"\nlog = "info"\n[redis]\nurl = "{self.redis_server.url}"\ntimeout = 2\n'
-            f"[worker]\nreaders = 1\nlease = {LEASE}\nabandoned = 3\n{boxes}"
+            f'data = "{self.folder}/var"\nlog = "info"\n[redis]\nurl = "{self.redis_server.url}"\ntimeout_seconds = 2\n'
+            f"[worker]\nreading_children = 1\nlease_seconds = {LEASE}\nabandoned_after_seconds = 3\n{mailboxes}"
         )
         return path
 
@@ -129,16 +130,16 @@ class Storm:
 
     # --- mail -------------------------------------------------------------------------------------------------------
 
-    def bring(self, count: int) -> None:
-        """*count* letters into one of the mailboxes; some of them large, so that a cut lies within one."""
+    def deliver(self, count: int) -> None:
+        """Put *count* mails into one of the mailboxes. Some are large, so that a cut can be within one."""
         mailbox = self.chance.choice(MAILBOXES)
-        letters = [self._letter(mailbox) for _ in range(count)]
-        self.dovecot.seed(letters, user=mailbox)
-        self.expected.update(item_id(mailbox, letter) for letter in letters)
+        mails = [self._make_mail(mailbox) for _ in range(count)]
+        self.dovecot.seed(mails, user=mailbox)
+        self.expected.update(item_id(mailbox, mail) for mail in mails)
 
-    def _letter(self, mailbox: str) -> bytes:
-        self._letters += 1
-        n = self._letters
+    def _make_mail(self, mailbox: str) -> bytes:
+        self._mails += 1
+        n = self._mails
         size = 40_000 if self.chance.random() < 0.05 else self.chance.randrange(200, 3000)
         return (
             f"Message-ID: <{n}@storm.example>\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\n"
@@ -146,7 +147,7 @@ class Storm:
             f"Policy Number: AB-{n:06}\r\n" + "Nothing else.\r\n" * (size // 15)
         ).encode()
 
-    # --- what fails -------------------------------------------------------------------------------------------------
+    # --- the faults --------------------------------------------------------------------------------------------------
 
     def kill_a_worker(self) -> None:
         worker = self.chance.choice(self.workers)
@@ -171,8 +172,8 @@ class Storm:
     def cut_all_connections(self) -> None:
         self.proxy.cut_all()
 
-    def number_a_mailbox_anew(self) -> None:
-        """Its files of UIDs are lost, as after a restore: another UIDVALIDITY, other UIDs."""
+    def change_the_uidvalidity(self) -> None:
+        """Lose the files with the UIDs of a mailbox, as after a restore: another UIDVALIDITY, other UIDs."""
         self.dovecot.stop(kill=True)
         maildir = self.dovecot.maildir(self.chance.choice(MAILBOXES))
         for path in maildir.glob("dovecot*"):
@@ -185,7 +186,7 @@ class Storm:
         self.redis_server.start()
 
     def restore_an_older_redis(self) -> None:
-        """As from a backup: what came since is not in it. The first time it makes the backup."""
+        """Restore a backup, which has no newer events. The first call makes the backup."""
         self.redis_server.kill()
         folder = self.redis_server.folder / "appendonlydir"
         if self._older is not None:
@@ -193,7 +194,7 @@ class Storm:
             self._older.rename(folder)
             self._older = None
         else:
-            self._older = self.place / "backup"
+            self._older = self.folder / "backup"
             shutil.copytree(folder, self._older)
         self.redis_server.start()
 
@@ -211,15 +212,15 @@ class Storm:
     def every_fault(self) -> list[Callable[[], None]]:
         return [
             self.kill_a_worker, self.stop_a_worker_for_longer_than_its_lease, self.restart_the_mail_server,
-            self.cut_within_an_answer, self.cut_all_connections, self.number_a_mailbox_anew, self.kill_redis,
+            self.cut_within_an_answer, self.cut_all_connections, self.change_the_uidvalidity, self.kill_redis,
             self.restore_an_older_redis, self.fill_the_disk,
         ]  # fmt: skip
 
     def _pause(self, shortest: float, longest: float) -> None:
-        # The one wait that no condition ends: it is how long a fault lasts.
+        # The only wait without a condition: it is how long a fault lasts.
         time.sleep(self.chance.uniform(shortest, longest))
 
-    # --- what came of it --------------------------------------------------------------------------------------------
+    # --- the results ------------------------------------------------------------------------------------------------
 
     def redis(self) -> Any:
         return Redis.from_url(self.redis_server.url, protocol=2)
@@ -233,9 +234,9 @@ class Storm:
             return [client.hget(keys.item(each), "reference").decode() for each in self.items()]
 
     def created(self) -> Counter[str]:
-        """How often the feed tells of each item that it is new."""
+        """Return how often the feed has each item as new."""
         with self.redis() as client:
-            events = [json.loads(fields[b"data"]) for _, fields in client.xrange(keys.FEED)]
+            events = [json.loads(event) for _, event, _ in feed_entries(client)]
         return Counter(each["data"]["id"] for each in events if each["event"] == "new_workitem")
 
     def is_done(self) -> bool:

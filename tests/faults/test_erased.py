@@ -1,4 +1,4 @@
-"""An item is erased through one server process: no other one ever sends it again, and nobody is told to reset."""
+"""An item is erased by one server process: no process sends it again, and no client gets a reset."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ from tests.faults.conftest import TOKEN
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 from tests.support.sse_client import EventStream
-from workitems.identity import whole_id
-from workitems.redis import connect
-from workitems.store import Store
+from workitems.base.redis import connect
+from workitems.intake.identity import item_id_from_raw
+from workitems.queue.store import ItemStore
 
 Start = Callable[..., Program]
 
@@ -23,19 +23,19 @@ def erase(server: Program, item_id: str) -> dict[str, str]:
         headers={"Authorization": f"Bearer {TOKEN}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        told: dict[str, str] = json.loads(answer.read())
-    return told
+        found: dict[str, str] = json.loads(answer.read())
+    return found
 
 
-async def test_who_resumes_over_an_erased_item_at_any_process_gets_neither_it_nor_a_reset(
+async def test_a_client_that_resumes_before_an_erased_item_gets_neither_the_item_nor_a_reset(
     own_redis: RedisServer, start_server: Start
 ) -> None:
     one, other = start_server(), start_server()
     redis = connect(own_redis.url)
-    store = Store(redis, history=10_000)
+    store = ItemStore(redis, max_events=10_000)
 
     async def publish(n: int) -> str:
-        item_id = whole_id("work", b"%d" % n)
+        item_id = item_id_from_raw("work", b"%d" % n)
         await store.publish(item_id, "work", {"subject": f"item {n} of many", "created_at": "2026-11-22T10:00:00Z"})
         return item_id
 
@@ -53,7 +53,7 @@ async def test_who_resumes_over_an_erased_item_at_any_process_gets_neither_it_no
             await stream.until(lambda seen: "item 5" in seen[-1].data)
             assert not [message for message in stream.messages if message.json["event"] == "reset"]
 
-    late = start_server()  # knows the feed as it is now alone
+    late = start_server()  # started later, it has only read the present feed
     for server in (one, other, late):
         for n, cursor in enumerate(cursors):
             async with EventStream(server.port, TOKEN, headers={"Last-Event-ID": cursor}) as stream:

@@ -1,4 +1,4 @@
-"""A server process that starts or ends beside another one, on the socket that they share, sends nobody away."""
+"""A server process that starts or ends on a shared socket beside another one refuses no client."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from tests.support.sse_client import EventStream
 Start = Callable[..., Program]
 
 
-async def test_a_process_that_starts_lets_nobody_in_before_it_knows_the_feed(
+async def test_a_starting_process_accepts_no_client_before_it_has_read_the_feed(
     own_redis: RedisServer, start_server: Start, shared: socket.socket
 ) -> None:
     first = start_server(listening=shared)
@@ -30,12 +30,12 @@ async def test_a_process_that_starts_lets_nobody_in_before_it_knows_the_feed(
     finally:
         os.kill(own_redis.process.pid, signal.SIGCONT)
     assert set(events) == {"connected"}
-    await asyncio.to_thread(second.said, "event=listening")
+    await asyncio.to_thread(second.until_logged, "event=listening")
 
 
-def test_a_process_that_finds_no_redis_lets_everybody_in_all_the_same(
+def test_a_process_without_redis_accepts_clients(
     own_redis: RedisServer, start_server: Start, shared: socket.socket
 ) -> None:
-    """To be told what is wrong: the page says so, intake answers with `Retry-After`."""
+    """So clients learn the reason: the page shows it, and the intake answers with `Retry-After`."""
     own_redis.kill()
     start_server(listening=shared)

@@ -1,4 +1,4 @@
-"""Two thousand mails in several mailboxes while everything fails: each is one item, none missing, none twice."""
+"""Two thousand mails in several mailboxes under many faults: each becomes exactly one item."""
 
 import random
 from pathlib import Path
@@ -9,18 +9,18 @@ from tests.faults.storm import Storm
 
 MAILS = 2000
 
-#: Letters that come between two faults.
+#: Mails that come between two faults.
 BATCH = 50
 
 
 @pytest.mark.parametrize("seed", [20261122])
-def test_each_mail_is_one_item_whatever_fails(tmp_path: Path, seed: int) -> None:
+def test_each_mail_becomes_one_item_in_spite_of_all_faults(tmp_path: Path, seed: int) -> None:
     storm = Storm(tmp_path, random.Random(seed)).open()
     try:
         faults = [*storm.every_fault(), *storm.every_fault()]
         storm.chance.shuffle(faults)
         for _ in range(MAILS // BATCH):
-            storm.bring(BATCH)
+            storm.deliver(BATCH)
             if faults:
                 storm.strike(faults.pop())
         storm.until_done()

@@ -1,4 +1,4 @@
-"""Two real workers and one mailbox: one watches it, the other takes over, and a sleeper that wakes up does no harm."""
+"""Two real workers and one mailbox: one watches it, the other takes over when the first is suspended."""
 
 import os
 import signal
@@ -7,30 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.post_office import PostOffice, letter
+from tests.faults.worker_harness import WorkerHarness, make_mail
 from tests.support.program import Program
-from workitems import keys
-from workitems.identity import item_id
+from workitems.base import keys
+from workitems.intake.identity import item_id
 
-#: Seconds of a lease; the least that may be set.
+#: Seconds of a lease; the smallest setting.
 LEASE = 2
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[PostOffice]:
-    office = PostOffice(tmp_path, settings=f"[worker]\nreaders = 1\nabandoned = 1\nlease = {LEASE}\n").open()
-    yield office
-    office.close()
+def harness(tmp_path: Path) -> Iterator[WorkerHarness]:
+    harness = WorkerHarness(
+        tmp_path, settings=f"[worker]\nreading_children = 1\nabandoned_after_seconds = 1\nlease_seconds = {LEASE}\n"
+    ).open()
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def workers(office: PostOffice, tmp_path: Path) -> Iterator[dict[str, Program]]:
+def workers(harness: WorkerHarness, tmp_path: Path) -> Iterator[dict[str, Program]]:
     made = {}
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
         environment = {"TUBEPOST_WORKER__NAME": name}
-        made[name] = Program("worker", folder, office.config.read_text(), environment)
+        made[name] = Program("worker", folder, harness.config.read_text(), environment)
     yield made
     for program in made.values():
         if program.process is not None:
@@ -38,41 +40,41 @@ def workers(office: PostOffice, tmp_path: Path) -> Iterator[dict[str, Program]]:
         program.stop()
 
 
-def holder(office: PostOffice) -> str:
-    with office.redis() as client:
+def lease_owner(harness: WorkerHarness) -> str:
+    with harness.redis() as client:
         return (client.get(keys.lease("desk")) or b"").decode().partition(" ")[2]
 
 
-def test_a_worker_that_was_stopped_is_followed_by_the_other_and_moves_nothing_when_it_wakes_up(
-    office: PostOffice, workers: dict[str, Program]
+def test_another_worker_replaces_a_suspended_one_which_changes_nothing_when_it_resumes(
+    harness: WorkerHarness, workers: dict[str, Program]
 ) -> None:
-    first = [letter(n) for n in range(5)]
-    office.dovecot.seed(first)
+    first = [make_mail(n) for n in range(5)]
+    harness.dovecot.seed(first)
     workers["one"].start()
     ids = {item_id("desk", raw) for raw in first}
-    office.log = workers["one"].log
-    office.until_read(ids)
+    harness.log = workers["one"].log
+    harness.until_read(ids)
     workers["two"].start()
-    office.until(lambda: "another worker watches" in workers["two"].log.read_text(), "the other stands by")
+    harness.until(lambda: "another worker watches" in workers["two"].log.read_text(), "the other worker waits")
 
-    sleeper = workers["one"].process
-    assert sleeper is not None
-    os.kill(sleeper.pid, signal.SIGSTOP)
-    second = [letter(n) for n in range(5, 10)]
-    office.dovecot.seed(second)
+    suspended = workers["one"].process
+    assert suspended is not None
+    os.kill(suspended.pid, signal.SIGSTOP)
+    second = [make_mail(n) for n in range(5, 10)]
+    harness.dovecot.seed(second)
     ids |= {item_id("desk", raw) for raw in second}
-    office.until(lambda: holder(office) == "two", "it is taken over")
-    office.until_read(ids)
-    checkpoint = office.checkpoint()
-    os.kill(sleeper.pid, signal.SIGCONT)
-    office.until(lambda: "another worker watches" in workers["one"].log.read_text(), "the sleeper finds out")
-    assert holder(office) == "two"
-    assert office.checkpoint() == checkpoint == 10
+    harness.until(lambda: lease_owner(harness) == "two", "the mailbox is taken over")
+    harness.until_read(ids)
+    checkpoint = harness.checkpoint()
+    os.kill(suspended.pid, signal.SIGCONT)
+    harness.until(lambda: "another worker watches" in workers["one"].log.read_text(), "the suspended worker notices")
+    assert lease_owner(harness) == "two"
+    assert harness.checkpoint() == checkpoint == 10
 
     workers["two"].stop()
-    office.until(lambda: holder(office) == "one", "it is given back at once")
-    office.dovecot.seed([letter(10)])
-    office.until_read(ids | {item_id("desk", letter(10))})
-    assert [kind for kind, _, _ in office.events()].count("new_workitem") == 11
-    told = workers["one"].log.read_text() + workers["two"].log.read_text()
-    assert not [line for line in told.splitlines() if "level=error" in line or "level=warning" in line], told
+    harness.until(lambda: lease_owner(harness) == "one", "the lease is released at once")
+    harness.dovecot.seed([make_mail(10)])
+    harness.until_read(ids | {item_id("desk", make_mail(10))})
+    assert [kind for kind, _, _ in harness.events()].count("new_workitem") == 11
+    logs = workers["one"].log.read_text() + workers["two"].log.read_text()
+    assert not [line for line in logs.splitlines() if "level=error" in line or "level=warning" in line], logs

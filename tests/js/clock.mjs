@@ -1,4 +1,4 @@
-/** A clock that moves when told to, and servers that answer from a script: what the stream's tests stand on. */
+/** A fake clock and fake servers for the tests of the stream. */
 
 export class Clock {
   now = 1_000_000;
@@ -12,11 +12,11 @@ export class Clock {
 
   clearTimeout = (id) => void this.#timers.delete(id);
 
-  /** Moves on by `wait` ms, running what falls due in order, and lets promises settle in between. */
+  /** Advance by `wait` ms: run due timers in order, and let promises resolve in between. */
   async pass(wait) {
     const end = this.now + wait;
     for (;;) {
-      await settle();
+      await letPromisesResolve();
       const due = [...this.#timers].filter(([, timer]) => timer.at <= end).sort((a, b) => a[1].at - b[1].at)[0];
       if (!due) break;
       this.#timers.delete(due[0]);
@@ -24,20 +24,20 @@ export class Clock {
       due[1].run();
     }
     this.now = end;
-    await settle();
+    await letPromisesResolve();
   }
 
-  /** A machine that slept: time is gone, timers fire late. */
+  /** Let time pass without running timers, like a machine that slept. */
   sleep(wait) {
     this.now += wait;
   }
 }
 
-export async function settle() {
+export async function letPromisesResolve() {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A server whose answers are opened, written and ended by the test. */
+/** A fake server: the test opens, writes and ends its answers. */
 export class Server {
   requests = [];
   answers = [];

@@ -1,7 +1,7 @@
-/** A strict program that uses all of the client: it is compiled, not run (test_types.py). */
+/** A strict program that uses all of the client. It is compiled, not run (test_types.py). */
 
-import { WorkItemStream, type State, type WorkItem, type Cursor } from "../../server/static/js/stream.js";
-import { SharedWorkItemStream } from "../../server/static/js/shared-stream.js";
+import { WorkItemStream, type State, type WorkItem, type Cursor } from "../../server/static/js/client/stream.js";
+import { SharedWorkItemStream } from "../../server/static/js/client/shared-stream.js";
 
 const show = (item: WorkItem): string => `${item.subject} ${item.status}`;
 for (const stream of [

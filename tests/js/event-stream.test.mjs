@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventStreamParser, backoff, compareCursors, retryAfter } from "../../server/static/js/event-stream.js";
+import { EventStreamParser, backoff, compareCursors, retryAfter } from "../../server/static/js/client/event-stream.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
 
@@ -16,7 +16,7 @@ test("all three line ends end a line", () => {
   }
 });
 
-test("a message cut at every byte is the same message", () => {
+test("a message split at any byte is the same message", () => {
   const whole = bytes("\uFEFF: hello\r\n\r\nretry: 2731\r\nid: 7-9\r\ndata: {\"a\":\"é😀\"}\r\ndata: x\r\n\r\ndata: 2\r\n\r\n");
   const expected = parse(whole);
   assert.equal(expected.length, 2);
@@ -27,7 +27,7 @@ test("a message cut at every byte is the same message", () => {
   assert.deepEqual(parse(...[...whole].map((byte) => Uint8Array.of(byte))), expected);
 });
 
-test("a return at the end of a chunk and a line feed at the start of the next are one line end", () => {
+test("a carriage return at the end of a chunk and a line feed at the start of the next are one line end", () => {
   assert.deepEqual(parse("data: a\r", "\ndata: b\r", "\n\r", "\n").map((m) => m.data), ["a\nb"]);
 });
 
@@ -35,16 +35,16 @@ test("one blank after the colon belongs to the format, the second to the value",
   assert.deepEqual(parse("data:a\ndata: b\ndata:  c\ndata\n\n").map((m) => m.data), ["a\nb\n c\n"]);
 });
 
-test("a byte order mark stands only at the very start", () => {
+test("a byte order mark is skipped only at the very start", () => {
   assert.equal(parse("\uFEFFdata: a\n\n")[0].data, "a");
   assert.equal(parse("data: a\n\n\uFEFFdata: b\n\n").length, 1);
 });
 
-test("comments, unknown fields and unfinished blocks say nothing", () => {
+test("comments, unknown fields and unfinished blocks give no event", () => {
   assert.deepEqual(parse(": hi\n\nfoo: bar\n\ndata: unfinished\n"), []);
 });
 
-test("an id without data moves the cursor, an id with NUL does not", () => {
+test("an id without data changes the cursor, an id with NUL does not", () => {
   const parser = new EventStreamParser();
   assert.deepEqual(parser.push(bytes("id: 5-1\n\n")), []);
   assert.equal(parser.lastEventId, "5-1");
@@ -53,17 +53,17 @@ test("an id without data moves the cursor, an id with NUL does not", () => {
   assert.equal(parser.push(bytes("data: x\n\n"))[0].id, "5-1");
 });
 
-test("retry takes digits only", () => {
+test("retry accepts digits only", () => {
   const parser = new EventStreamParser();
   parser.push(bytes("retry: 2731\nretry: 1e3\nretry: -4\nretry:\n\n"));
   assert.equal(parser.retry, 2731);
 });
 
-test("named events keep their name and lose it after", () => {
+test("a name belongs to its own event and not to the next", () => {
   assert.deepEqual(parse("event: ping\ndata: 1\n\ndata: 2\n\n").map((m) => m.type), ["ping", "message"]);
 });
 
-test("a line without end is given up instead of filling the memory", () => {
+test("an endless line is an error before it uses much memory", () => {
   const parser = new EventStreamParser();
   assert.throws(() => {
     for (let n = 0; n < 30; n += 1) parser.push(bytes("x".repeat(50_000)));
@@ -84,7 +84,7 @@ test("cursors are compared by epoch, then by number, not as text", () => {
   assert.equal(compareCursors("5-5", "5-5"), 0);
 });
 
-test("Retry-After is understood as seconds and as a date, and nonsense is nothing", () => {
+test("Retry-After is read as seconds or as a date, and an invalid one is ignored", () => {
   assert.equal(retryAfter("2.5", 0), 2500);
   assert.equal(retryAfter("Thu, 01 Jan 1970 00:00:10 GMT", 4000), 6000);
   assert.equal(retryAfter("soon", 0), 0);

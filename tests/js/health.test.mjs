@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Health } from "../../server/static/js/health.js";
+import { Health } from "../../server/static/js/page/health.js";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const clock = (iso) => new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
 const SINCE = "2026-11-22T09:12:00Z";
 const CHECKED = "2026-11-22T09:10:00Z";
 
-function knows(...told) {
+function knows(...facts) {
   const health = new Health();
-  for (const [event, data] of told) health.told({ event, data });
+  for (const [event, data] of facts) health.take({ event, data });
   return health;
 }
 
 const mailbox = (more) => ["mailbox_status", { name: "claims", state: "watching", reason: "", advice: "", checked: CHECKED,
   since: null, rebaselined: null, after: { waiting: 0, error: "" }, ...more }];
-const alone = (more) => ["intake_status", { alone: true, workers: 0, checked: CHECKED, quarantine: { count: 0 }, ...more }];
+const alone = (more) => ["intake_status", { no_worker: true, workers: 0, checked: CHECKED, quarantine: { count: 0 }, ...more }];
 const words = (health) => health.banners(NOW).map((banner) => `${banner.name} ${banner.words}`.trim());
 
-test("a mailbox that is well says nothing, nor one that connects or is in a state of tomorrow", () => {
+test("a mailbox that is healthy, connects or has an unknown state has no banner", () => {
   for (const state of ["watching", "connecting", "dreaming"]) assert.deepEqual(words(knows(mailbox({ state }))), []);
 });
 
-test("who must sign in is told since when, why, and what to do, and it is urgent", () => {
+test("the banner of a mailbox that needs sign-in says since when, why and what to do, and is urgent", () => {
   const health = knows(mailbox({ state: "needs_sign_in", since: SINCE, reason: "AUTHENTICATE failed.", checked: null,
     advice: "An administrator runs: run.py authorize claims" }));
   assert.deepEqual(words(health), [
@@ -31,35 +31,43 @@ test("who must sign in is told since when, why, and what to do, and it is urgent
   assert.equal(health.banners(NOW)[0].urgent, true);
 });
 
-test("a mailbox that fails tells when it was last checked, in clock times that stay true", () => {
+test("the banner of a failing mailbox gives the time of the last check as a clock time, which stays correct", () => {
   const health = knows(mailbox({ state: "failing", since: SINCE, reason: "no route" }));
   assert.deepEqual(words(health), [`claims is not read since ${clock(SINCE)} (no route). Last checked at ${clock(CHECKED)}.`]);
 });
 
-test("that no worker runs is said once and not for each mailbox", () => {
+test("a missing worker has one banner and not one for each mailbox", () => {
   const health = knows(mailbox({ state: "unwatched", reason: "no worker is running" }), alone());
   assert.deepEqual(words(health), [
     `No worker is running: new mail is not read. Mailboxes were last checked at ${clock(CHECKED)}. An administrator starts the workers.`,
   ]);
-  assert.equal(health.told({ event: "intake_status", data: { alone: false, quarantine: { count: 0 } } }), true);
+  assert.equal(health.take({ event: "intake_status", data: { no_worker: false, quarantine: { count: 0 } } }), true);
   assert.match(words(health)[0], /^claims is watched by no worker/);
 });
 
-test("a mailbox that was numbered anew is news for an hour that can be put away", () => {
+test("what is wrong with Redis is shown: an error is urgent, and a warning can be dismissed", () => {
+  const finding = (kind, error) => ({ kind, error, message: `it has ${kind}`, advice: "Correct it." });
+  const health = knows(alone({ no_worker: false, redis: [finding("fsync", false), finding("eviction", true)] }));
+  assert.deepEqual(words(health), ["Redis it has eviction. Correct it.", "Redis it has fsync. Correct it."]);
+  assert.deepEqual(health.banners(NOW).map(({ urgent, news }) => [urgent, news]), [[true, false], [false, true]]);
+  assert.deepEqual(words(knows(alone({ no_worker: false, redis: [] }))), []);
+});
+
+test("a new UIDVALIDITY has a banner for an hour, which can be dismissed", () => {
   const health = knows(mailbox({ rebaselined: "2026-11-22T11:10:00Z" }));
-  assert.deepEqual(words(health), ["claims was numbered anew by its mail server; nothing is lost or doubled."]);
+  assert.deepEqual(words(health), ["claims was renumbered by its mail server; nothing is lost or doubled."]);
   assert.equal(health.banners(NOW)[0].news, true);
   assert.deepEqual(health.banners(NOW + 1_000_000), []);
 });
 
-test("what cannot be done in a mailbox is told beside its state, and the urgent comes first", () => {
+test("a failing after-action has a banner of its own, and urgent banners come first", () => {
   const health = knows(mailbox({ after: { waiting: 3, error: "no such folder" } }),
     mailbox({ name: "orders", state: "needs_sign_in", reason: "no" }), mailbox({ name: "zoo", state: "paused", reason: "full" }));
   assert.deepEqual(health.banners(NOW).map(({ name, urgent }) => [name, urgent]), [["orders", true], ["claims", false], ["zoo", false]]);
   assert.match(words(health)[1], /cannot be marked or moved there \(no such folder\)\. It is tried again/);
 });
 
-test("what hides or turns text is a sign in a banner too", () => {
+test("characters that hide or reverse text are replaced in a banner too", () => {
   const health = knows(mailbox({ state: "failing", reason: "a\u202Eb" }));
   assert.match(words(health)[0], /a␣b/);
 });
@@ -71,20 +79,20 @@ test("old mail is counted while it is read", () => {
   assert.deepEqual(knows(progress(), progress({ going_on: false })).progress(), []);
 });
 
-test("a new stream tells what is not well: what it does not tell again is over", () => {
+test("a new stream sends all bad states: a state that it does not send again has ended", () => {
   const health = knows(mailbox({ state: "failing", reason: "x" }), mailbox({ name: "orders", state: "failing", reason: "y" }),
     alone({ quarantine: { count: 3 } }));
   health.doubt();
   assert.equal(health.banners(NOW).length, 3);
-  health.told({ event: "mailbox_status", data: mailbox({ name: "orders", state: "failing", reason: "y" })[1] });
-  health.settle();
+  health.take({ event: "mailbox_status", data: mailbox({ name: "orders", state: "failing", reason: "y" })[1] });
+  health.forgetDoubtful();
   assert.deepEqual(health.banners(NOW).map(({ name }) => name), ["orders"]);
   assert.equal(health.quarantined, 0);
 });
 
-test("other events and records without a name are not ours", () => {
+test("other events and records without a name are ignored", () => {
   const health = new Health();
   for (const event of ["new_workitem", "store_status", "mailbox_status", "import_progress", "intake_status"]) {
-    assert.equal(health.told({ event }), false);
+    assert.equal(health.take({ event }), false);
   }
 });

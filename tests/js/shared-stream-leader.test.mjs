@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connected, frame, item, settle } from "./clock.mjs";
+import { connected, frame, item, letPromisesResolve } from "./clock.mjs";
 import { agree, begin, cursors, items } from "./tabs.mjs";
 
-test("a leader that closes hands over at once: the next opens from its own cursor", async () => {
+test("when a leader closes, another tab leads at once and opens from its own cursor", async () => {
   const { browser, server, tabs } = await begin(3);
   server.last.write(items(2, 3));
-  await settle();
+  await letPromisesResolve();
   tabs[0].stream.close();
-  await settle();
+  await letPromisesResolve();
   assert.equal(tabs[0].stream.state.name, "stopped");
   assert.equal(server.requests.length, 2);
   assert.equal(browser.lines.length, 1);
   assert.equal(server.last.headers["Last-Event-ID"], "5-3");
   server.last.write(connected("5-3", { replay: 2 }) + items(4, 5));
-  await settle();
+  await letPromisesResolve();
   agree(tabs.slice(1), cursors(2, 5));
   for (const { stream } of tabs.slice(1)) assert.equal(stream.state.name, "live");
 });
@@ -23,30 +23,30 @@ test("a follower that lags behind the next leader gets what it missed from it", 
   const { browser, clock, server, tabs } = await begin(3);
   tabs[2].freeze();
   server.last.write(items(2, 30));
-  await settle();
+  await letPromisesResolve();
   browser.lose = 1;
   server.last.write(item("5-31"));
-  await settle();
+  await letPromisesResolve();
   tabs[0].kill();
-  await settle();
+  await letPromisesResolve();
   server.last.write(connected(server.last.headers["Last-Event-ID"], { replay: 2 }) + items(31, 32));
-  await settle();
+  await letPromisesResolve();
   tabs[2].thaw();
   await clock.pass(1_000);
   agree(tabs.slice(1), cursors(2, 32));
 });
 
-test("a leader that stopped without a word is robbed within 12 s by one tab, and follows when it wakes", async () => {
+test("a leader that stopped without notice is replaced within 12 s by one tab, and follows when it wakes", async () => {
   const { browser, clock, server, tabs } = await begin(3);
   server.last.write(items(2, 3));
-  await settle();
+  await letPromisesResolve();
   const [old] = server.requests;
   tabs[0].freeze();
   await clock.pass(12_000);
   assert.equal(server.requests.length, 2);
   assert.equal(server.last.headers["Last-Event-ID"], "5-3");
   server.last.write(connected("5-3", { replay: 1 }) + items(4, 5));
-  await settle();
+  await letPromisesResolve();
   agree(tabs.slice(1), cursors(2, 5));
   tabs[0].thaw();
   await clock.pass(1_000);
@@ -59,15 +59,15 @@ test("a leader that stopped without a word is robbed within 12 s by one tab, and
   assert.equal(browser.lines.length, 1);
 });
 
-test("a leader that wakes tells nobody what it still had in its socket, and has it once itself", async () => {
+test("a leader that wakes sends other tabs nothing of what was in its socket, and has it once itself", async () => {
   const { clock, server, tabs } = await begin(2);
   const [old] = server.requests;
   tabs[0].freeze();
   await clock.pass(12_000);
   server.last.write(connected("5-1", { replay: 2 }) + items(2, 3));
-  await settle();
+  await letPromisesResolve();
   old.write(items(2, 3)); // reading a response is no task of the fake tab: it is as if it woke just now
-  await settle();
+  await letPromisesResolve();
   tabs[0].thaw();
   await clock.pass(1_000);
   agree(tabs, cursors(2, 3));
@@ -79,12 +79,12 @@ test("a quiet leader that answers stays, for hours", async () => {
     await clock.pass(30_000);
     server.last.write(frame({ event: "heartbeat" }, "5-1"));
   }
-  await settle();
+  await letPromisesResolve();
   assert.equal(server.requests.length, 1);
   assert.equal(tabs[2].stream.stats.events.heartbeat, 120);
 });
 
-test("a leader that has something to say is not asked whether it is there", async () => {
+test("a leader that sends messages is not asked whether it is alive", async () => {
   const { browser, clock, server } = await begin(3);
   browser.sent = [];
   for (let n = 0; n < 30; n += 1) {
@@ -107,7 +107,7 @@ test("a machine that slept gives the leader time to answer", async () => {
   assert.equal(server.requests.length, 1);
 });
 
-test("an answer that the machine slept over is asked for once more", async () => {
+test("an answer that was missed because the machine slept is requested once more", async () => {
   const { clock, server, tabs } = await begin(3);
   tabs[0].freeze();
   await clock.pass(5_000);
@@ -119,13 +119,13 @@ test("an answer that the machine slept over is asked for once more", async () =>
   assert.equal(server.requests.length, 1);
 });
 
-test("a waiting tab that slept through its turn takes it back from nobody", async () => {
+test("a waiting tab that slept through its turn does not take the lead back from another", async () => {
   const { browser, clock, server, tabs } = await begin(3);
   tabs[1].freeze();
   tabs[0].kill();
   await clock.pass(12_000);
   server.last.write(connected("5-1") + items(2, 3));
-  await settle();
+  await letPromisesResolve();
   assert.deepEqual(tabs[2].items, cursors(2, 3));
   tabs[1].thaw();
   await clock.pass(1_000);
@@ -136,40 +136,40 @@ test("a waiting tab that slept through its turn takes it back from nobody", asyn
   for (const { stream } of tabs.slice(1)) assert.equal(stream.state.name, "live");
 });
 
-test("a page that goes into the history or is frozen hands over first, and has everything when it is back", async () => {
+test("a page that enters the history cache or is frozen releases the lock first, and has everything when it is back", async () => {
   for (const [target, away, back] of [["page", "pagehide", "pageshow"], ["document", "freeze", "resume"]]) {
     const { browser, server, tabs } = await begin(2);
     const page = target === "page" ? tabs[0].page : tabs[0].page.document;
     page.dispatchEvent(new Event(away));
     tabs[0].page.document.visibilityState = "hidden";
     tabs[0].page.document.dispatchEvent(new Event("visibilitychange"));
-    await settle();
+    await letPromisesResolve();
     assert.equal(server.requests.length, 2);
     assert.equal(browser.lines.length, 1);
     server.last.write(connected("5-1", { replay: 2 }) + items(2, 3));
-    await settle();
+    await letPromisesResolve();
     assert.deepEqual(tabs[0].items, []);
     page.dispatchEvent(new Event(back));
-    await settle();
+    await letPromisesResolve();
     agree(tabs, cursors(2, 3));
     assert.equal(server.requests.length, 2);
   }
 });
 
-test("a hidden leader whose timers sleep does what is overdue when a tab asks", async () => {
+test("a hidden leader with throttled timers does overdue work when a tab asks", async () => {
   const { clock, server, tabs } = await begin(2);
   tabs[0].hidden = true;
   server.last.end();
-  await settle();
+  await letPromisesResolve();
   assert.equal(tabs[1].stream.state.name, "reconnecting");
   await clock.pass(6_000);
   assert.equal(server.requests.length, 2);
   server.last.write(connected("5-1"));
-  await clock.pass(95_000); // and the line that it had is silent since: its watchdog sleeps
+  await clock.pass(95_000); // and its connection has been silent since then: its watchdog sleeps
   assert.equal(server.requests.length, 3);
 });
 
-test("the next leader keeps the wait that the server asked the last one for", async () => {
+test("the next leader respects the wait that the server asked the last one for", async () => {
   const { clock, server, tabs } = await begin(2);
   server.answers = [{ status: 503, headers: { "Retry-After": "20" } }];
   server.last.end();

@@ -1,8 +1,8 @@
-/** A browser with tabs that share a stream: locks and channels as a browser has them, on the tests' clock. */
+/** A fake browser with tabs that share a stream. Its locks and channels run on the fake clock. */
 
 import assert from "node:assert/strict";
-import { SharedWorkItemStream } from "../../server/static/js/shared-stream.js";
-import { Clock, Server, connected, item, settle } from "./clock.mjs";
+import { SharedWorkItemStream } from "../../server/static/js/client/shared-stream.js";
+import { Clock, Server, connected, item, letPromisesResolve } from "./clock.mjs";
 
 export class Browser {
   clock = new Clock();
@@ -56,8 +56,8 @@ export class Browser {
     });
   }
 
-  /** The lock manager forgets a tab that is gone. */
-  bury(tab) {
+  /** Make the lock manager forget a tab that is gone. */
+  forget(tab) {
     for (const lock of this.#locks.values()) {
       lock.queue = lock.queue.filter((claim) => claim.tab !== tab);
       if (lock.held?.tab === tab) lock.held = null;
@@ -78,7 +78,7 @@ export class Browser {
 }
 
 class Tab {
-  told = [];
+  events = [];
   states = [];
   requests = [];
   channel = null;
@@ -107,26 +107,26 @@ class Tab {
       }),
       ...options,
     });
-    this.stream.addEventListener("event", ({ detail }) => this.told.push(detail));
+    this.stream.addEventListener("event", ({ detail }) => this.events.push(detail));
     this.stream.addEventListener("state", ({ detail }) => this.states.push(detail.name));
   }
 
   get items() {
-    return this.told.filter(({ event }) => event.includes("workitem")).map(({ cursor }) => cursor);
+    return this.events.filter(({ event }) => event.includes("workitem")).map(({ cursor }) => cursor);
   }
 
   get names() {
-    return this.told.map(({ event }) => event);
+    return this.events.map(({ event }) => event);
   }
 
-  /** A task of this tab: a frozen tab does it later, a dead one never. */
+  /** Run a task of this tab: a frozen tab runs it later, a dead one never. */
   run(task) {
     if (this.#dead) return;
     if (this.#frozen) this.#waiting.push(task);
     else queueMicrotask(() => (this.#frozen ? this.#waiting.push(task) : this.#dead || task()));
   }
 
-  /** Stops without being told before, as under a debugger or in a long loop. */
+  /** Stop without notice, as under a debugger or in a long loop. */
   freeze() {
     this.#frozen = true;
   }
@@ -136,11 +136,11 @@ class Tab {
     for (const task of this.#waiting.splice(0)) this.run(task);
   }
 
-  /** The tab's process is gone: the browser gives its lock to the next one. */
+  /** End the tab's process: the browser gives its lock to the next one. */
   kill() {
     this.#dead = true;
     for (const request of this.requests) request.open = false;
-    this.#browser.bury(this);
+    this.#browser.forget(this);
   }
 }
 
@@ -149,19 +149,19 @@ export async function begin(count = 2) {
   const browser = new Browser();
   for (let n = 0; n < count; n += 1) {
     browser.open({ cursor: "5-1" });
-    await settle();
+    await letPromisesResolve();
     if (n === 0) browser.server.last.write(connected("5-1"));
-    await settle();
+    await letPromisesResolve();
   }
   const { clock, server, tabs } = browser;
   return { browser, clock, server, tabs };
 }
 
-/** These tabs have been told of these items, in this order, each once. */
+/** Assert that these tabs got these items, in this order, each once. */
 export function agree(tabs, expected) {
   for (const tab of tabs) assert.deepEqual(tab.items, expected);
 }
 
-/** The cursors of one epoch, and frames of new items that bear them. */
+/** Cursors of one epoch, and frames of new items with these cursors. */
 export const cursors = (from, to) => Array.from({ length: to - from + 1 }, (_, n) => `5-${from + n}`);
 export const items = (from, to) => cursors(from, to).map((cursor) => item(cursor, cursor)).join("");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { words } from "../../server/static/js/connection.js";
-import { blocks, locate, quote } from "../../server/static/js/evidence.js";
-import { duration, initials, sentence, size, valueText, visible } from "../../server/static/js/format.js";
-import { lastChange, stepWords } from "../../server/static/js/history.js";
+import { words } from "../../server/static/js/page/connection-light.js";
+import { blocks, locate, quote } from "../../server/static/js/item/evidence.js";
+import { duration, initials, sentence, size, valueText, visible } from "../../server/static/js/lib/format.js";
+import { lastChange, stepWords } from "../../server/static/js/item/history.js";
 
-test("blocks join to the text, are short, and never cut a character in two", () => {
+test("blocks join to the text, are short, and never split a character", () => {
   for (const text of ["", "a", "a\nb\n", "line\n".repeat(95), "🎉".repeat(20_000), "x" + "🎉".repeat(3_000) + "\nend"]) {
     const found = blocks(text);
     assert.equal(found.map((block) => block.text).join(""), text);
@@ -19,7 +19,7 @@ test("blocks join to the text, are short, and never cut a character in two", () 
   }
 });
 
-test("evidence lies where it says, else where its words are, else nowhere", () => {
+test("evidence is found at its offsets, else where its text is, else nowhere", () => {
   const text = "🎉 Ref: AB-1";
   assert.deepEqual(locate(text, { raw: "AB-1", start: 8, end: 12 }), { start: 8, end: 12 });
   assert.deepEqual(locate(text, { raw: "AB-1", start: 0, end: 4 }), { start: 8, end: 12 });
@@ -27,7 +27,7 @@ test("evidence lies where it says, else where its words are, else nowhere", () =
   assert.deepEqual(quote("one\nRef: AB-1 please\ntwo", { start: 9, end: 13 }), { before: "Ref: ", raw: "AB-1", after: " please" });
 });
 
-test("values are shown for what they are and lose no digit", () => {
+test("values are shown by their type and lose no digit", () => {
   assert.equal(valueText({ amount: "12345678901234567.50", currency: "USD" }), "12,345,678,901,234,567.50 USD");
   assert.equal(valueText({ amount: "-5", currency: "" }), "-5");
   assert.equal(valueText({ amount: "128500.00" }), "128,500.00");
@@ -37,20 +37,20 @@ test("values are shown for what they are and lose no digit", () => {
   assert.equal(valueText(["a", 2]), "a, 2");
 });
 
-test("what turns or hides text is a sign, one for one; what emoji need stays", () => {
+test("characters that reverse or hide text are replaced one for one; those that emoji need stay", () => {
   assert.equal(visible("a\u202Eb\u200Bc\0"), "a␣b␣c␣");
   assert.equal(visible("👩‍👩‍👧"), "👩‍👩‍👧");
   assert.equal(visible(null), "");
 });
 
-test("small words", () => {
+test("names, initials, durations and sizes have a short form", () => {
   assert.equal(sentence("policy_number"), "Policy number");
   assert.deepEqual(["ana.silva", "demo", "王小明", ""].map(initials), ["AS", "DE", "王小", "?"]);
   assert.deepEqual([4_000, 200_000, 7_200_000].map(duration), ["4 s", "3 min", "2 h"]);
   assert.deepEqual([12, 48_213, 2_500_000, undefined].map(size), ["12 bytes", "48.2 kB", "2.5 MB", ""]);
 });
 
-test("history speaks, and only people's steps are changes", () => {
+test("history entries are sentences, and only steps of people are changes", () => {
   const step = (field, before, after) => stepWords({ who: "ben", field, before, after });
   assert.equal(step("status", "new", "in_progress"), "ben set it to In progress");
   assert.equal(step("assignee", "", "ben"), "ben took it");
@@ -64,7 +64,7 @@ test("history speaks, and only people's steps are changes", () => {
   assert.equal(lastChange({ history: history.slice(0, 1) }), null);
 });
 
-test("each state of the stream has a word, a reason and what one can do", () => {
+test("each state of the stream has a word, a reason and an advice", () => {
   const state = { name: "reconnecting", reason: "the server is busy", retryAt: 9_000, since: 0 };
   assert.deepEqual(words(state, 1_000), { word: "Reconnecting in 8 s", why: "the server is busy", action: "Now" });
   assert.deepEqual(words({ name: "live", reason: "", retryAt: null }, 0), { word: "Live", why: "", action: "" });

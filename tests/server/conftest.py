@@ -1,4 +1,4 @@
-"""A whole server process's parts inside the test's own loop, on a real Redis."""
+"""The parts of a server process inside the loop of the test, on a real Redis."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -10,20 +10,20 @@ import pytest
 from tornado.ioloop import IOLoop
 from tornado.web import Application
 
-from server.app import application
+from server.app import make_application
 from server.context import Context
-from server.main import assemble
+from server.main import build_context
 from tests.support.sse_client import EventStream
 from tests.support.stream_pair import Open, stream_pairs
+from workitems.base.tasks import cancel_and_wait
 from workitems.settings import Settings
-from workitems.tasks import end
 
 TOKEN = "a-token-for-tests"
 
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
-    """What the server under test runs with; a test module may override it."""
+    """The settings of the server under test; a test module may override them."""
     return make_settings(redis_url, tmp_path)
 
 
@@ -32,7 +32,7 @@ def make_settings(redis_url: str, folder: Path, **tables: Any) -> Settings:
         {
             "data": folder / "var",
             "token": TOKEN,
-            "redis": {"url": redis_url, "timeout": 2},
+            "redis": {"url": redis_url, "timeout_seconds": 2},
             "server": {"test_items": True, **tables.pop("server", {})},
             **tables,
         }
@@ -41,29 +41,30 @@ def make_settings(redis_url: str, folder: Path, **tables: Any) -> Settings:
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Makes streams without a request."""
+    """Open streams without a request."""
     with stream_pairs() as opened:
         yield opened
 
 
 @pytest.fixture
 def context(io_loop: IOLoop, settings: Settings) -> Iterator[Context]:
-    """The process's parts with their loops running."""
+    """Make the parts of the process, with their loops running."""
     stack = AsyncExitStack()
 
     async def up() -> Context:
-        context, subscriber = await assemble(settings, stack)
-        loops = (context.hub.run, subscriber.run, context.stats.run, context.monitor.run)
+        context, feed_reader = await build_context(settings, stack)
+        loops = (context.hub.run, feed_reader.run, context.stats.run, context.monitor.run)
         tasks = [asyncio.create_task(loop()) for loop in loops]
 
         async def down() -> None:
-            for stream in context.hub.streams:
+            for stream in context.hub.joined_streams:
                 stream.abort("test")
-            await end(*tasks)
+            await cancel_and_wait(*tasks)
 
         stack.push_async_callback(down)
         async with asyncio.timeout(10):
             await context.hub.ready.wait()
+            await context.intake.reconcile()
         return context
 
     yield io_loop.run_sync(up)
@@ -72,12 +73,12 @@ def context(io_loop: IOLoop, settings: Settings) -> Iterator[Context]:
 
 @pytest.fixture
 def app(context: Context) -> Application:
-    return application(context)
+    return make_application(context)
 
 
 @pytest.fixture
 def open_stream(http_server: Any, http_server_port: tuple[Any, int]) -> Iterator[Callable[..., EventStream]]:
-    """Makes plain clients of the server under test, and has them all leave."""
+    """Make plain clients of the server under test; all are closed in the end."""
     made: list[EventStream] = []
 
     def make(**how: Any) -> EventStream:

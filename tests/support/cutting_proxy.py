@@ -1,38 +1,39 @@
-"""A proxy in front of a TCP server that cuts connections when told to: in the midst of an answer, or all at once."""
+"""A proxy for a TCP server that cuts connections when a test asks for it: within an answer, or all at once."""
 
 import contextlib
 import socket
 import threading
 
-#: Bytes that are passed on at a time; small, so that a cut lies within an answer.
+#: Bytes in one piece that is forwarded; small, so that a cut can be within an answer.
 PIECE = 4096
 
 
 class CuttingProxy:
-    """Listens on `port` of loopback and passes on to *target*. Threads of its own; `stop` ends them."""
+    """Listens on `port` of loopback and forwards to *target*, in its own threads. `stop` ends them."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        #: Where new connections lead; those that are open stay where they are.
+        self.target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.2)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        #: Bytes from the server after which the connection that carries them is cut; None: none is.
+        #: Bytes from the server until the connection that carries them is cut; None: no cut.
         self._left: int | None = None
-        #: How many connections were cut.
+        #: The number of connections that were cut.
         self.cuts = 0
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def cut_after(self, count: int) -> None:
-        """Cut whichever connection carries the *count*-th byte from the server from now on."""
+        """Cut the connection that carries the *count*-th byte from the server, counted from now."""
         with self._lock:
             self._left = count
 
     def cut_all(self) -> None:
-        """Cut every connection now, those that idle included."""
+        """Cut every connection now, idle ones included."""
         with self._lock:
             connections, self._open = self._open, set()
             self.cuts += len(connections) // 2
@@ -54,7 +55,7 @@ class CuttingProxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self._target), 5)
+                server = socket.create_connection(("127.0.0.1", self.target), 5)
             except OSError:
                 client.close()
                 continue
@@ -62,12 +63,12 @@ class CuttingProxy:
             with self._lock:
                 self._open |= {client, server}
             for source, sink, counted in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._pass_on, args=(source, sink, counted), daemon=True).start()
+                threading.Thread(target=self._forward, args=(source, sink, counted), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE):
-                if counted and (kept := self._kept(len(piece))) is not None:
+                if counted and (kept := self._bytes_before_cut(len(piece))) is not None:
                     sink.sendall(piece[:kept])
                     break
                 sink.sendall(piece)
@@ -76,8 +77,8 @@ class CuttingProxy:
         _reset(source)
         _reset(sink)
 
-    def _kept(self, length: int) -> int | None:
-        """How many of *length* bytes still get through; None: all of them."""
+    def _bytes_before_cut(self, length: int) -> int | None:
+        """Return how many of *length* bytes are forwarded before a cut; None: all, without a cut."""
         with self._lock:
             if self._left is None:
                 return None

@@ -1,4 +1,4 @@
-"""A real Dovecot on free ports of the loopback interface, in a directory of its own, run without any rights."""
+"""A real Dovecot on free ports of the loopback interface, in its own directory, without root rights."""
 
 import atexit
 import grp
@@ -14,23 +14,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-#: Seconds that the server may take to greet, and to end after SIGTERM (6 s were once seen).
+#: Seconds for the server to greet, and to end after SIGTERM (once it took 6 s).
 PATIENCE = 20
 
 BINARY = "/usr/sbin/dovecot"
 
 CONFIGURATION = """
-base_dir = {place}/run
-state_dir = {place}/state
-log_path = {place}/dovecot.log
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
 protocols = imap
 listen = 127.0.0.1
 ssl = yes
-ssl_cert = <{place}/server.pem
-ssl_key = <{place}/server.key
+ssl_cert = <{folder}/server.pem
+ssl_key = <{folder}/server.key
 disable_plaintext_auth = {no_plain_text}
 auth_mechanisms = plain login
 auth_failure_delay = 0
@@ -43,11 +43,11 @@ mailbox_list_index = yes
 mail_max_userip_connections = 200
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN {place}/passwords
+  args = scheme=PLAIN {folder}/passwords
 }}
 userdb {{
   driver = static
-  args = uid={uid} gid={gid} home={place}/home/%u
+  args = uid={uid} gid={gid} home={folder}/home/%u
 }}
 namespace inbox {{
   inbox = yes
@@ -74,37 +74,37 @@ service imap-login {{
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses at the moment."""
+    """Return a port of the loopback interface that is free now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 class Dovecot:
-    """One server. `start` waits until it greets; `stop` until no process of it is left; both may be called again.
+    """One server. `start` waits for its greeting, `stop` until all its processes have ended. Both may be repeated.
 
     Plain text and STARTTLS on `port`, TLS on `tls_port`; `ca_file` proves its certificate (localhost, 127.0.0.1).
-    Its files lie in `place`. Root lets it run as nobody and gives it another place, removed when the process ends:
-    pytest closes its folders to all others, at every start of any test run, also under our feet.
+    Its files are in `folder`. As root, it runs as the user nobody in another folder, which is removed when the process
+    ends: each start of pytest closes pytest's folders to other users, also while this server runs.
     """
 
     host = "127.0.0.1"
 
     def __init__(
         self,
-        place: Path,
+        folder: Path,
         *,
         users: dict[str, str] | None = None,
         plain_text: bool = True,
         ports: tuple[int, int] | None = None,
     ) -> None:
-        self.place = _open_place() if os.geteuid() == 0 else place
+        self.folder = _make_open_folder() if os.geteuid() == 0 else folder
         self.users = users or {"desk": "secret"}
         self.port, self.tls_port = ports or (free_port(), free_port())
-        self.ca_file = self.place / "server.pem"
+        self.ca_file = self.folder / "server.pem"
         self._plain_text = plain_text
         self._process: subprocess.Popen[bytes] | None = None
-        # From root to an ordinary user; an ordinary user stays what it is.
+        # Root becomes an ordinary user; an ordinary user stays the same.
         self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._prepare()
 
@@ -123,9 +123,9 @@ class Dovecot:
 
     def start(self) -> None:
         as_owner: dict[str, Any] = {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
-        with (self.place / "stderr.log").open("wb") as stderr:
+        with (self.folder / "stderr.log").open("wb") as stderr:
             self._process = subprocess.Popen(
-                [BINARY, "-F", "-c", str(self.place / "dovecot.conf")],
+                [BINARY, "-F", "-c", str(self.folder / "dovecot.conf")],
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -139,7 +139,7 @@ class Dovecot:
             time.sleep(0.02)
 
     def stop(self, *, kill: bool = False) -> None:
-        """End the master, and with it all of its processes; *kill* ends the whole session at once, as a crash would."""
+        """End the master process, which ends all others. *kill* kills them all at once, like a crash."""
         if self._process is None:
             return
         if kill:
@@ -160,21 +160,21 @@ class Dovecot:
     def seed(
         self, mails: Iterable[bytes], *, user: str | None = None, folder: str | None = None, flags: str = ""
     ) -> int:
-        """Put *mails* straight into the Maildir, fast; their UIDs follow their order. Returns how many there were."""
+        """Write *mails* directly into the Maildir. Their UIDs follow their order. Returns how many there were."""
         maildir = self.maildir(user, folder)
         now, count = time.time_ns() // 1000, 0
         for count, mail in enumerate(mails, 1):
-            # Dovecot numbers by the base name's time; W= and S= would be its own reckoning.
+            # Dovecot gives UIDs in the order of the time in the name. W= and S= would be sizes that it computes itself.
             name = f"{now // 1_000_000}.M{now % 1_000_000:06d}P{count:07d}.tests"
-            path = maildir / "tmp" / name  # whole, and Dovecot's own, before Dovecot may see it
+            path = maildir / "tmp" / name  # complete, and owned by Dovecot's user, before Dovecot can see it
             path.write_bytes(mail)
             self._give(path)
             path.rename(maildir / ("cur" if flags else "new") / (f"{name}:2,{flags}" if flags else name))
         return count
 
     def maildir(self, user: str | None = None, folder: str | None = None) -> Path:
-        """The Maildir of INBOX or of *folder* (its name as on the disk), made when it is missing."""
-        home = self.place / "home" / (user or self.user)
+        """Return the Maildir of INBOX or of *folder* (named as on the disk), created when it is missing."""
+        home = self.folder / "home" / (user or self.user)
         maildir = home / "Maildir" / (f".{folder}" if folder else "")
         for path in (home, home / "Maildir", maildir, *(maildir / part for part in ("cur", "new", "tmp"))):
             if not path.exists():
@@ -184,22 +184,24 @@ class Dovecot:
 
     def log(self) -> str:
         texts = [
-            p.read_text(errors="replace") for p in (self.place / "dovecot.log", self.place / "stderr.log") if p.exists()
+            p.read_text(errors="replace")
+            for p in (self.folder / "dovecot.log", self.folder / "stderr.log")
+            if p.exists()
         ]
         return "".join(texts)[-4000:]
 
     def _prepare(self) -> None:
-        self.place.mkdir(parents=True, exist_ok=True)
-        for folder in (self.place, self.place / "run", self.place / "state", self.place / "home"):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.folder / "run", self.folder / "state", self.folder / "home"):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)
             self._give(folder)
-        make_certificate(self.place)
+        make_certificate(self.folder)
         group = grp.getgrgid(self._owner.pw_gid).gr_name
-        (self.place / "passwords").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
-        (self.place / "dovecot.conf").write_text(
+        (self.folder / "passwords").write_text("".join(f"{user}:{word}\n" for user, word in self.users.items()))
+        (self.folder / "dovecot.conf").write_text(
             CONFIGURATION.format(
-                place=self.place,
+                folder=self.folder,
                 user=self._owner.pw_name,
                 group=group,
                 uid=self._owner.pw_uid,
@@ -209,7 +211,7 @@ class Dovecot:
                 no_plain_text="no" if self._plain_text else "yes",
             )
         )
-        for path in self.place.iterdir():
+        for path in self.folder.iterdir():
             self._give(path)
 
     def _give(self, path: Path) -> None:
@@ -224,16 +226,16 @@ class Dovecot:
             return False
 
 
-def _open_place() -> Path:
-    place = Path(tempfile.mkdtemp(prefix="tubepost-dovecot-"))
-    place.chmod(0o755)
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    return place
+def _make_open_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tubepost-dovecot-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
-def make_certificate(place: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:
-    """Make `server.pem` and `server.key`, self-signed, good for two days; by openssl, since nothing else here can."""
+def make_certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> None:
+    """Make `server.pem` and `server.key`, self-signed, valid for two days, with openssl."""
     subject = ["-subj", "/CN=tests", "-addext", f"subjectAltName={names}"]
-    files = ["-keyout", str(place / "server.key"), "-out", str(place / "server.pem")]
+    files = ["-keyout", str(folder / "server.key"), "-out", str(folder / "server.pem")]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2", "-nodes"]
     subprocess.run(["openssl", "req", "-x509", *kind, *subject, *files], check=True, capture_output=True)

@@ -1,5 +1,6 @@
-"""Amazon SNS on loopback: a real TLS server under its name, and messages signed with a key of its own."""
+"""Amazon SNS on loopback: a real TLS server with its host name, and messages signed with a test key."""
 
+import asyncio
 import base64
 import json
 import ssl
@@ -18,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import BlockingResolver, OverrideResolver, bind_sockets
 from tornado.web import Application, RequestHandler
 
-from server.sources.pinned import PinnedHost
+from server.intake.sources.pinned_https import PinnedHttpsClient
 
 HOST = "sns.eu-west-1.amazonaws.com"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail"
@@ -29,12 +30,12 @@ _SIGNED = ("Message", "MessageId", "SubscribeURL", "Subject", "Timestamp", "Toke
 
 @cache
 def new_key(name: str = "") -> rsa.RSAPrivateKey:
-    """A key; the same for the same name, since making one takes a while."""
+    """Return the key for *name*; it is made once, since that is slow."""
     return rsa.generate_private_key(65537, 2048)
 
 
 def certificate(key: rsa.RSAPrivateKey, name: str, *, since: timedelta = timedelta(days=-1), days: float = 30) -> bytes:
-    """A self-signed certificate for *name*, PEM."""
+    """Make a self-signed certificate for *name*, in PEM form."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.now(UTC) + since
     made = (
@@ -53,7 +54,7 @@ def certificate(key: rsa.RSAPrivateKey, name: str, *, since: timedelta = timedel
 
 
 def signed(key: rsa.RSAPrivateKey, *, version: str = "1", at: datetime | None = None, **fields: Any) -> dict[str, Any]:
-    """An SNS message as it is posted."""
+    """Make a signed SNS message as SNS posts it."""
     when = at or datetime.now(UTC)
     message = {
         "Type": "Notification",
@@ -75,11 +76,14 @@ def dumps(message: dict[str, Any]) -> str:
 
 
 class Sns:
-    """Answers under `HOST`; `answers` may be changed, `asked` says what was asked for."""
+    """Answers requests to `HOST`. A test may change `answers` and `answering`; `asked` has the requested paths."""
 
     def __init__(self, folder: Path, port: int, name: str) -> None:
         self.key = new_key("signing")
         self.asked: list[str] = []
+        #: Cleared: no request is answered before it is set again.
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.answers: dict[str, tuple[int, bytes]] = {
             CERTIFICATE_PATH: (200, certificate(self.key, HOST)),
             "/": (200, b""),
@@ -88,17 +92,18 @@ class Sns:
         self.mapping = {(HOST, 443): ("127.0.0.1", port)}
         self._resolver = OverrideResolver(resolver=BlockingResolver(), mapping=self.mapping)
 
-    def pinned(self) -> PinnedHost:
-        """A client that finds this server and trusts its certificate."""
-        return PinnedHost(self._resolver, str(self._authorities))
+    def pinned(self) -> PinnedHttpsClient:
+        """Make a client that resolves `HOST` to this server and trusts its certificate."""
+        return PinnedHttpsClient(self._resolver, str(self._authorities))
 
 
 class _Answer(RequestHandler):
     def initialize(self, sns: Sns) -> None:
         self.sns = sns
 
-    def get(self) -> None:
+    async def get(self) -> None:
         self.sns.asked.append(self.request.uri or "")
+        await self.sns.answering.wait()
         status, answer = self.sns.answers.get(self.request.path, (404, b""))
         self.set_status(status)
         if status in (301, 302):
@@ -108,7 +113,7 @@ class _Answer(RequestHandler):
 
 @contextmanager
 def serving(folder: Path, name: str = HOST) -> Iterator[Sns]:
-    """The server, whose certificate is for *name*."""
+    """Run the server inside the block. Its certificate is for *name*."""
     key = new_key("tls")
     (folder / f"{name}.pem").write_bytes(certificate(key, name))
     (folder / "key.pem").write_bytes(

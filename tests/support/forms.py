@@ -1,4 +1,4 @@
-"""Posts as services make them."""
+"""Form data as services post it."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
-from server.sources.form import Form, read_form
+from server.intake.sources.form import Form, read_form
 
 BOUNDARY = "xYzZY"
 
@@ -16,7 +16,7 @@ Field = tuple[Any, ...]
 
 
 def multipart(*fields: Field) -> tuple[str, bytes]:
-    """Content-Type and body."""
+    """Make Content-Type and body of a multipart form."""
     parts = []
     for name, value, *file in fields:
         head = f'Content-Disposition: form-data; name="{name}"'
@@ -27,23 +27,23 @@ def multipart(*fields: Field) -> tuple[str, bytes]:
 
 
 def urlencoded(*fields: Field) -> tuple[str, bytes]:
-    """The same for forms without files."""
+    """Make the same for a form without files."""
     return "application/x-www-form-urlencoded", urlencode(fields).encode()
 
 
 def form(*fields: Field) -> Form:
-    """A form that was read."""
+    """Make a form and parse it."""
     kind, body = multipart(*fields)
     return read_form(kind, BytesIO(body), BytesIO())
 
 
 def mailgun_proof(key: str, at: float, token: str = "t" * 50) -> list[Field]:
-    """What Mailgun signs a post with."""
+    """Make the fields with which Mailgun signs a request."""
     stamp = str(int(at))
     made = hmac.new(key.encode(), (stamp + token).encode(), hashlib.sha256).hexdigest()
     return [("timestamp", stamp.encode()), ("token", token.encode()), ("signature", made.encode())]
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """The head of a request to `https://user:password@…`."""
+    """Make the headers of a request to `https://user:password@…`."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}

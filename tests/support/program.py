@@ -1,4 +1,4 @@
-"""One of Tubepost's programs as a process of its own, as supervisord would start it."""
+"""Starts one of Tubepost's programs as a process, as supervisord does."""
 
 import contextlib
 import os
@@ -14,20 +14,31 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-#: Seconds for a program to come up or to end.
-_PATIENCE = 30.0
+#: Seconds for a program to start or to end.
+_PATIENCE = 60.0
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
+    """Return a port of the loopback address that is not in use now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
+def wait_until_handled(pid: int, number: signal.Signals) -> None:
+    """Wait until a process has a handler for signal *number* (Linux: SigCgt in proc(5))."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status").read_text()
+        if int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"process {pid} has no handler for {number.name}")
+
+
 class Program:
-    """`run.py VERB` in a folder, with settings from a file there. Its log is kept for the test to read."""
+    """`run.py VERB` in a folder, with settings from a file there. The test can read its log."""
 
     def __init__(
         self,
@@ -49,7 +60,7 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **environment: str) -> "Program":
-        """Begin; does not wait."""
+        """Start it; do not wait."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(PROJECT / "run.py"), self.verb],
@@ -71,21 +82,25 @@ class Program:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2).close()
                 return self
             time.sleep(0.05)
-        raise RuntimeError(f"{self.verb} did not come up:\n{self.log.read_text()[-2000:]}")
+        raise RuntimeError(f"{self.verb} did not start:\n{self.log.read_text()[-2000:]}")
 
-    def said(self, text: str) -> "Program":
-        """Wait until its log has *text*: whoever shares its socket would answer in its place."""
+    def until_logged(self, text: str) -> "Program":
+        """Wait until its log has *text*. A request would not do: another process on the same socket could answer it."""
         deadline = time.monotonic() + _PATIENCE
         while text not in self.log.read_text():
             if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.verb} never said {text!r}:\n{self.log.read_text()[-2000:]}")
+                raise RuntimeError(f"{self.verb} did not log {text!r}:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.02)
         return self
 
-    def terminate(self) -> None:
-        """SIGTERM; does not wait."""
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; do not wait."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM; do not wait."""
+        self.send(signal.SIGTERM)
 
     @property
     def pid(self) -> int:
@@ -94,22 +109,22 @@ class Program:
 
     @property
     def ended(self) -> bool:
-        """Whether it was started and runs no more."""
+        """Return whether it was started and has ended."""
         return self.process is not None and self.process.poll() is not None
 
     def wait(self, seconds: float = _PATIENCE) -> int:
-        """Its exit status."""
+        """Wait for its end; return the exit status."""
         assert self.process is not None
         return self.process.wait(seconds)
 
     def kill(self) -> None:
-        """As a power cut."""
+        """End it by SIGKILL, as a power cut does."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(_PATIENCE)
 
     def stop(self) -> None:
-        """SIGTERM and, should that not be enough, SIGKILL."""
+        """Send SIGTERM and, if it does not end, SIGKILL."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)

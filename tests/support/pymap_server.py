@@ -1,4 +1,4 @@
-"""The demo mailbox's server, pymap, on a free port of the loopback interface: mail in memory, new at every start."""
+"""The demo's IMAP server, pymap, on a free port of the loopback interface. It keeps its mail in memory only."""
 
 import imaplib
 import subprocess
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from tests.support.dovecot import free_port
 
-#: Seconds that the server may take to greet, and to end after SIGTERM.
+#: Seconds for the server to greet, and to end after SIGTERM.
 PATIENCE = 20
 
 
 class PymapServer:
-    """One server with one empty mailbox, INBOX, and a few demo folders beside it."""
+    """One server with an empty INBOX and a few demo folders."""
 
     host = "127.0.0.1"
     user = "demouser"
     password = "demopass"
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        place = ["--host", self.host, "--port", str(self.port), "--no-tls"]
-        with (self.place / "pymap.log").open("wb") as log:
+        address = ["--host", self.host, "--port", str(self.port), "--no-tls"]
+        with (self.folder / "pymap.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [Path(sys.executable).with_name("pymap"), *place, "dict", "--demo-data"],
+                [Path(sys.executable).with_name("pymap"), *address, "dict", "--demo-data"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -38,7 +38,7 @@ class PymapServer:
         while not self._greets():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"pymap did not start: {(self.place / 'pymap.log').read_text()[-2000:]}")
+                raise RuntimeError(f"pymap did not start: {(self.folder / 'pymap.log').read_text()[-2000:]}")
             time.sleep(0.05)
 
     def stop(self) -> None:

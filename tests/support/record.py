@@ -1,13 +1,13 @@
-"""What one client saw of the stream, in the form in which all kinds of clients write it down."""
+"""The events that one client received, in one form for all kinds of clients."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 #: (epoch, n): a cursor that can be compared.
-Place = tuple[int, int]
+Position = tuple[int, int]
 
 
-class Told(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """One event of an item."""
 
     cursor: str
@@ -17,25 +17,25 @@ class Told(NamedTuple):
 
 @dataclass
 class Run:
-    """What was told without a `reset` in between: everything after *start*, the cursor from which it goes on.
+    """The events without a `reset` between them: all after *start*, the cursor at which the run begins.
 
-    `items` (id → version) and `head` are of the list that was loaded; None until it came.
+    `items` (id → version) and `head` are from the loaded list; `items` is None until it came.
     """
 
     start: str
-    told: list[Told] = field(default_factory=list)
+    received: list[ReceivedEvent] = field(default_factory=list)
     head: str = ""
     items: dict[str, int] | None = None
 
     def mirror(self) -> dict[str, int]:
-        """The list as it looks to the client now: what was loaded, with what was told after it."""
-        after = {each.item: each.version for each in self.told if place(each.cursor) > place(self.head)}
+        """Return the list that the client has: the loaded one, changed by the later events."""
+        after = {each.item: each.version for each in self.received if position(each.cursor) > position(self.head)}
         return (self.items or {}) | after
 
 
 @dataclass
 class Record:
-    """*kind* of client; the counters are of streams: lost and opened again, handed over, refused."""
+    """The record of one client. The counters are for streams: reconnected, rotated, refused."""
 
     kind: str
     runs: list[Run] = field(default_factory=list)
@@ -45,16 +45,16 @@ class Record:
 
     @property
     def last(self) -> str:
-        """The cursor up to which it was told of items."""
+        """The cursor of the last event of an item."""
         run = self.runs[-1]
-        return run.told[-1].cursor if run.told else run.start
+        return run.received[-1].cursor if run.received else run.start
 
     def is_at(self, cursor: str) -> bool:
-        """Whether it has the list and was told everything up to *cursor*."""
+        """Whether it has the list and everything up to *cursor*."""
         return self.last == cursor and self.runs[-1].items is not None
 
 
-def place(cursor: str) -> Place:
-    """A cursor's place; "" comes before all."""
+def position(cursor: str) -> Position:
+    """Return the cursor in a form that can be compared; "" comes before all others."""
     epoch, _, n = cursor.partition("-")
     return (int(epoch or 0), int(n or 0))

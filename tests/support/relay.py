@@ -1,17 +1,17 @@
-"""A proxy that passes streams on and cuts them as platforms and bad lines do; in the test's own loop, for hundreds."""
+"""A proxy that forwards streams and cuts them, as platforms and bad networks do. It runs in the test's event loop."""
 
 import asyncio
 from typing import cast
 
 
 class Relay:
-    """Passes on to *target*, a port of loopback. *age*: seconds after which each connection is cut; None = never."""
+    """Forwards to *target*, a port of loopback. *age*: seconds after which each connection is cut; None = never."""
 
     def __init__(self, target: int, *, age: float | None = None) -> None:
         self.target = target
         self.age = age
         self.port = 0
-        #: How many connections were cut.
+        #: The number of connections that were cut.
         self.cuts = 0
         self._open: set[_Side] = set()
         self._reaching: set[asyncio.Task[None]] = set()
@@ -43,7 +43,7 @@ class Relay:
             side.end()
 
     def reach(self, side: "_Side") -> None:
-        """Open the other half of a connection that has come in."""
+        """Open the other half of an incoming connection."""
         self._open.add(side)
         task = asyncio.get_running_loop().create_task(self._reach(side))
         self._reaching.add(task)
@@ -67,7 +67,7 @@ class Relay:
 
 
 class _Side(asyncio.Protocol):
-    """One half of a connection; what comes goes to the other."""
+    """One half of a connection; data goes to the other half."""
 
     def __init__(self, relay: Relay | None) -> None:
         self.other: _Side | None = None
@@ -101,7 +101,7 @@ class _Side(asyncio.Protocol):
         self.end(gently=True)
 
     def end(self, *, gently: bool = False) -> None:
-        """End both halves; *gently*: what the other half was given still goes out."""
+        """End both halves. *gently*: data already written to the other half is still sent."""
         if self._ended:
             return
         self._ended = True

@@ -1,4 +1,4 @@
-"""An IMAP server that says exactly what a test tells it to: the traps that no decent server would set.
+"""An IMAP server that follows a script of the test exactly, for behaviour that real servers do not have.
 
 async def script(talk):
     await talk.sign_in()
@@ -7,7 +7,7 @@ async def script(talk):
 async with ScriptedImap(script) as server:
     connection = await connect(server.account)
 
-Who comes back finds the next script: `ScriptedImap(first, second)`, or the last one again: `again=True`.
+Each connection gets the next script: `ScriptedImap(first, second)`. With `again=True` the last one is repeated.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from typing import Self
 
 from worker.imap import Account
 
-#: Seconds that the script waits for the client, at most.
-PATIENCE = 10
+#: The longest wait in seconds of a script for the client.
+PATIENCE = 30
 
 
 class Talk:
-    """One client at the server. What the client says is kept in `heard`, without tags."""
+    """One client at the server. `heard` holds what the client sent, without tags."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -33,11 +33,11 @@ class Talk:
         self.heard: list[str] = []
 
     async def line(self) -> str:
-        """The client's next line."""
+        """Return the client's next line."""
         async with asyncio.timeout(PATIENCE):
             raw = await self.reader.readline()
         if not raw.endswith(b"\r\n"):
-            raise ConnectionResetError(f"the client went away: {raw!r}")
+            raise ConnectionResetError(f"the client disconnected: {raw!r}")
         return raw[:-2].decode("latin-1")
 
     async def octets(self, size: int) -> bytes:
@@ -45,14 +45,14 @@ class Talk:
             return await self.reader.readexactly(size)
 
     async def expect(self, pattern: str) -> str:
-        """Read a command, which must be *pattern* as a whole; its tag."""
+        """Read a command, which must match *pattern* as a whole. Returns its tag."""
         tag, _, command = (await self.line()).partition(" ")
         self.heard.append(command)
         assert re.fullmatch(pattern, command), f"expected {pattern}, the client sent {command}"
         return tag
 
     async def say(self, *lines: bytes | str) -> None:
-        """Send *lines* as they are, each with its CRLF."""
+        """Send *lines* unchanged, each with CRLF."""
         await self.send(b"".join((line.encode() if isinstance(line, str) else line) + b"\r\n" for line in lines))
 
     async def send(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Talk:
         )
 
     async def gone(self) -> None:
-        """Wait until the client has closed its end."""
+        """Wait until the client has disconnected."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE):
                 while await self.reader.read(65536):
@@ -95,9 +95,9 @@ class Talk:
 
 
 class ScriptedImap:
-    """Plays each script to one client, in the order in which they come; with *again* the last one to all others too.
+    """Runs one script for each client, in the order of connections; with *again*, the last one for all later clients.
 
-    Leaving the block ends it, and raises what went wrong in a script.
+    The end of the block stops the server and raises the error of a script.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ScriptedImap:
 
     @property
     def visits(self) -> int:
-        """How many clients were played to."""
+        """The number of clients that have connected."""
         return len(self._all)
 
     @property
@@ -145,12 +145,12 @@ class ScriptedImap:
         await asyncio.sleep(0)
         if not self._play.cancelled() and (wrong := self._play.exception()):
             if error:
-                error.add_note(f"and the script: {wrong!r}")
+                error.add_note(f"error of the script: {wrong!r}")
             else:
                 raise wrong
 
     async def _quiet(self) -> None:
-        """Wait until no script is being played."""
+        """Wait until no script runs."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 while self._playing and not self._play.done():

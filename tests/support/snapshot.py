@@ -1,15 +1,15 @@
-"""The list as a client loads it before it opens the stream, page by page."""
+"""Loads the list page by page, as a client does before it opens the stream."""
 
 import asyncio
 import json
 from typing import Any
 
 #: Seconds for one page.
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 
 
 async def load(port: int, token: str) -> tuple[str, dict[str, int]]:
-    """(head, id → version). The head is that of the first page: what changes meanwhile is told after it.
+    """Return (head, id → version). The head is from the first page: all later changes are in the events after it.
 
     Raises OSError (TimeoutError among them) or EOFError when the server does not answer as it should.
     """
@@ -25,11 +25,13 @@ async def load(port: int, token: str) -> tuple[str, dict[str, int]]:
 
 
 async def get(port: int, token: str, path: str) -> Any:
-    """The JSON that the server answers."""
-    async with asyncio.timeout(_PATIENCE):
+    """Return the JSON answer of the server."""
+    async with asyncio.timeout(_TIMEOUT):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            head = f"GET {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+            head = (
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+            )
             writer.write(head.encode())
             answered = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             if " 200 " not in answered.partition("\r\n")[0]:

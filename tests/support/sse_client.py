@@ -1,4 +1,4 @@
-"""A plain client of the event stream as anybody would write it: it knows WHATWG event streams and nothing of ours."""
+"""A plain client of event streams (WHATWG HTML): it has no special support for Tubepost."""
 
 import asyncio
 import json
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+
+from tests.support.waiting import PATIENCE
 
 
 @dataclass
@@ -35,13 +37,15 @@ class EventStream:
     retry: int | None = None
     last_event_id: str = ""
     messages: list[Message] = field(default_factory=list)
-    #: Whether the response ended as HTTP says it must (the last chunk).
+    #: Whether the response is complete as HTTP defines it (the last chunk).
     whole: bool = False
+    #: Bytes of the body so far.
+    received_bytes: int = 0
 
     async def __aenter__(self) -> Self:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
-            lines = [f"GET {self.path} HTTP/{self.version}", "Host: test", "Accept: text/event-stream"]
+            lines = [f"GET {self.path} HTTP/{self.version}", "Host: localhost", "Accept: text/event-stream"]
             lines += [f"Authorization: Bearer {self.token}"] if self.token else []
             lines += [f"{name}: {value}" for name, value in self.headers.items()]
             self._writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -54,11 +58,11 @@ class EventStream:
         self.close()
 
     def close(self) -> None:
-        """Leave at once."""
+        """Close at once."""
         self._writer.transport.abort()
 
-    async def next(self, event: str | None = None, *, within: float = 10.0) -> Message:
-        """The next message, or the next one of this kind; EOFError when the stream ended."""
+    async def next(self, event: str | None = None, *, within: float = PATIENCE) -> Message:
+        """Return the next message, or the next one of this kind. EOFError when the stream ended."""
         async with asyncio.timeout(within):
             while True:
                 message = await self._message()
@@ -66,8 +70,8 @@ class EventStream:
                 if event is None or message.json.get("event") == event:
                     return message
 
-    async def until(self, enough: Callable[[list[Message]], bool], *, within: float = 20.0) -> list[Message]:
-        """Read until *enough* says so."""
+    async def until(self, enough: Callable[[list[Message]], bool], *, within: float = PATIENCE) -> list[Message]:
+        """Read until *enough* returns True. Return all messages."""
         async with asyncio.timeout(within):
             while not enough(self.messages):
                 self.messages.append(await self._message())
@@ -99,7 +103,9 @@ class EventStream:
 
     async def _line(self) -> str:
         while b"\n" not in self._buffer:
-            self._buffer += await self._bytes()
+            more = await self._bytes()
+            self.received_bytes += len(more)
+            self._buffer += more
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line.rstrip(b"\r").decode()
 

@@ -1,11 +1,11 @@
-"""A provider of tokens on loopback, by TLS: Microsoft's and Google's addresses, with answers that a test may set.
+"""A token provider on loopback with TLS: Microsoft's and Google's paths, with answers that a test can set.
 
 with TokenEndpoint(folder) as endpoint:          # folder holds server.pem and server.key (make_certificate)
     endpoint.say(400, {"error": "invalid_grant"})  # the next answer of the token endpoint; otherwise tokens
     ...
     assert endpoint.asked[0]["grant_type"] == "refresh_token"
 
-Who calls it trusts it by REQUESTS_CA_BUNDLE = endpoint.ca_file.
+A client trusts it with REQUESTS_CA_BUNDLE = endpoint.ca_file.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-#: What an answer is: status, content (JSON unless it is bytes), headers. Or a function that makes one.
-Said = tuple[int, "dict[str, Any] | bytes", dict[str, str]]
+#: An answer: status, content (JSON unless it is bytes), headers.
+Answer = tuple[int, "dict[str, Any] | bytes", dict[str, str]]
 
 
 class TokenEndpoint:
-    """`asked`: the forms that came to the token endpoint. `tokens`: how many access tokens were given.
+    """`asked`: the forms that the token endpoint received. `tokens`: the number of access tokens that it gave.
 
-    Each access token is `access-<n>`; with `rotates`, each refresh token that comes with it is `refresh-<n>`.
+    Each access token is `access-<n>`; with `rotates`, it comes with the refresh token `refresh-<n>`.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.ca_file = str(place / "server.pem")
+    def __init__(self, folder: Path) -> None:
+        self.ca_file = str(folder / "server.pem")
         self.asked: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.tokens = 0
@@ -42,10 +42,10 @@ class TokenEndpoint:
             "device_code": "device-secret", "user_code": "ABCD-1234", "interval": 1, "expires_in": 900,
             "verification_uri": "https://microsoft.com/devicelogin", "message": "not shown",
         }  # fmt: skip
-        self._next: deque[Said | Callable[[], Said]] = deque()
+        self._next: deque[Answer | Callable[[], Answer]] = deque()
         self._lock = threading.Lock()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(place / "server.pem", place / "server.key")
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"endpoint": self}))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.address = f"https://127.0.0.1:{self._server.server_address[1]}"
@@ -63,20 +63,20 @@ class TokenEndpoint:
         self._thread.join()
 
     def say(self, status: int, content: "dict[str, Any] | bytes", **headers: str) -> None:
-        """Answer the next request for a token so; header names with `_` for `-`."""
+        """Set the answer to the next request for a token. Header names use `_` for `-`."""
         self._next.append((status, content, {name.replace("_", "-"): value for name, value in headers.items()}))
 
-    def do(self, step: Callable[[], Said]) -> None:
-        """Answer the next request for a token by what *step* gives, when it gives it."""
+    def do(self, step: Callable[[], Answer]) -> None:
+        """Answer the next request for a token with the result of *step*, once it returns."""
         self._next.append(step)
 
-    def token(self, form: dict[str, str]) -> Said:
+    def token(self, form: dict[str, str]) -> Answer:
         with self._lock:
             self.asked.append(form)
-            said = self._next.popleft() if self._next else self._granted
-        return said() if callable(said) else said
+            answer = self._next.popleft() if self._next else self._granted
+        return answer() if callable(answer) else answer
 
-    def _granted(self) -> Said:
+    def _granted(self) -> Answer:
         self.tokens += 1
         answer = {"token_type": "Bearer", "access_token": f"access-{self.tokens}", "expires_in": self.life}
         if self.rotates:
@@ -96,10 +96,10 @@ class TokenEndpoint:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # a test may leave a request without an answer
+    daemon_threads = True  # a test may leave a request unanswered
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go away whenever they like."""
+        """Ignore clients that close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -135,4 +135,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """The test's output is the test's."""
+        """Write no log."""

@@ -1,4 +1,4 @@
-/* Runs in a page of the server: follows the stream and keeps in `window.record` what it is told (record.py). */
+/* Runs in a page of the server: follows the stream and records its events in `window.record` (record.py). */
 async (kind) => {
   const record = { kind, runs: [], reconnects: 0, rotations: 0, refused: 0 };
   window.record = record;
@@ -24,13 +24,13 @@ async (kind) => {
   }
 
   function begin(start) {
-    record.runs.push({ start, told: [], head: "", items: null });
+    record.runs.push({ start, received: [], head: "", items: null });
     return record.runs.at(-1);
   }
 
-  function told(event, cursor, data) {
+  function recordEvent(event, cursor, data) {
     if (event === "reset") load(begin(cursor));
-    else if (event.includes("workitem")) record.runs.at(-1).told.push([cursor, data.id, data.version]);
+    else if (event.includes("workitem")) record.runs.at(-1).received.push([cursor, data.id, data.version]);
   }
 
   const first = begin("");
@@ -40,14 +40,14 @@ async (kind) => {
     source.onmessage = ({ data, lastEventId }) => {
       const message = JSON.parse(data);
       if (message.event === "busy") record.refused += 1;
-      told(message.event, lastEventId, message.data);
+      recordEvent(message.event, lastEventId, message.data);
     };
     source.onerror = () => (record.reconnects += 1);
     window.isLive = () => source.readyState === EventSource.OPEN;
   } else {
     const { WorkItemStream } = await import("/static/js/stream.js");
     const stream = new WorkItemStream({ cursor: first.start });
-    stream.addEventListener("event", ({ detail }) => told(detail.event, detail.cursor, detail.data));
+    stream.addEventListener("event", ({ detail }) => recordEvent(detail.event, detail.cursor, detail.data));
     stream.addEventListener("state", () => {
       [record.reconnects, record.rotations] = [stream.stats.reconnects, stream.stats.rotations];
     });

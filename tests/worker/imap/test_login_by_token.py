@@ -1,4 +1,4 @@
-"""The login by an access token: as Microsoft 365 and Gmail have it, and as the standard says."""
+"""The login by access token: as at Microsoft 365 and Gmail, and by the standard."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ from worker.imap import (
 
 
 class Tokens:
-    """Gives one token after another; the next only when the last was refused."""
+    """Gives a new token only when the last one was refused."""
 
     advice = "run.py authorize desk"
 
@@ -29,7 +29,7 @@ class Tokens:
     async def access_token(self) -> str:
         return self.left[0]
 
-    def refused(self, token: str) -> None:
+    def invalidate(self, token: str) -> None:
         if len(self.left) > 1 and token == self.left[0]:
             del self.left[0]
 
@@ -123,7 +123,7 @@ async def test_a_token_that_was_taken_back_is_replaced_and_tried_again_at_once()
 
 
 async def test_a_new_token_that_is_refused_too_needs_a_person_and_the_error_says_what_to_do() -> None:
-    """Gmail's way: the reason in a challenge, and NO only after an empty line."""
+    """Refuses as Gmail does: the reason in a challenge, and NO after an empty line."""
     reason = b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}'
 
     async def script(talk: Talk) -> None:
@@ -213,12 +213,12 @@ async def test_a_connection_that_outlived_its_token_says_so_and_the_token_is_not
         account = by_token(server, "old", "new")
         connection = await connect(account)
         await connection.select("INBOX")
-        with pytest.raises(ConnectionLostError, match="goodbye") as caught:
+        with pytest.raises(ConnectionLostError, match="ended the connection") as caught:
             await (connection.idle(20, asyncio.Event()) if waiting else connection.noop())
-        assert caught.value.expired is expired
+        assert caught.value.is_token_expired is expired
         with pytest.raises(ConnectionLostError) as caught:
             await connection.noop()
-        assert caught.value.expired is expired
+        assert caught.value.is_token_expired is expired
         await connection.close()
         assert account.tokens
         assert await account.tokens.access_token() == ("new" if expired else "old")
@@ -235,11 +235,11 @@ async def test_a_session_of_a_password_that_ends_is_an_ordinary_loss() -> None:
         connection = await connect(server.account)
         with pytest.raises(ConnectionLostError, match="Session expired") as caught:
             await connection.noop()
-        assert not caught.value.expired
+        assert not caught.value.is_token_expired
         await connection.close()
 
 
-async def test_where_no_token_is_to_be_had_no_server_is_called() -> None:
+async def test_without_a_token_no_server_is_connected() -> None:
     class Nothing(Tokens):
         async def access_token(self) -> str:
             raise TokenUnavailableError("the provider is not ready")

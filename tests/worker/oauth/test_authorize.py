@@ -1,4 +1,4 @@
-"""`run.py authorize`: the whole way of a person, at both providers."""
+"""`run.py authorize`: the whole sign-in of a person, at both providers."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from tests.support.program import PROJECT
 from tests.support.token_endpoint import TokenEndpoint
 from worker.imap import ImapError, LoginRefusedError, TokenUnavailableError
 from worker.oauth.authorize import authorize
-from workitems.errors import SettingsError
+from workitems.base.errors import SettingsError
 from workitems.settings import MailboxSettings, Settings
 
 MailboxOf = Callable[..., MailboxSettings]
@@ -46,7 +46,7 @@ def settings_of(mailbox: MailboxSettings) -> Settings:
 # --- Microsoft --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_person_enters_a_code_and_the_refresh_token_is_kept(
+async def test_a_person_enters_a_code_and_the_refresh_token_is_stored(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
     said, clock = list[str](), Clock()
@@ -75,7 +75,7 @@ async def test_a_network_that_fails_while_a_person_signs_in_does_not_end_the_sig
 
 
 @pytest.mark.parametrize("code", ["expired_token", "authorization_declined", "access_denied", "code_expired"])
-async def test_a_sign_in_that_is_denied_or_too_late_leaves_what_was_kept(
+async def test_a_sign_in_that_is_denied_or_too_late_keeps_the_stored_token(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path, code: str
 ) -> None:
     endpoint.say(400, {"error": code})
@@ -84,9 +84,7 @@ async def test_a_sign_in_that_is_denied_or_too_late_leaves_what_was_kept(
     assert (tmp_path / "token").read_text() == "refresh-0\n"
 
 
-async def test_a_code_that_nobody_enters_is_waited_for_as_long_as_it_is_good(
-    endpoint: TokenEndpoint, mailbox_of: MailboxOf
-) -> None:
+async def test_a_code_is_polled_for_as_long_as_it_is_valid(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     endpoint.device["expires_in"], endpoint.device["interval"] = 30, 10
     for _ in range(10):
         endpoint.say(*PENDING)
@@ -110,7 +108,7 @@ async def test_an_answer_that_makes_no_sense_is_not_shown(
     assert not said
 
 
-async def test_an_application_that_may_not_use_the_device_flow_is_said(
+async def test_an_application_without_the_device_flow_is_an_error(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf
 ) -> None:
     endpoint.device = {"error": "unauthorized_client", "error_description": "AADSTS700016: no such application"}
@@ -118,7 +116,7 @@ async def test_an_application_that_may_not_use_the_device_flow_is_said(
         await authorize(settings_of(mailbox_of("person")), "desk", str, Clock())
 
 
-async def test_a_sign_in_that_does_not_reach_to_mail_is_not_kept(
+async def test_a_sign_in_without_the_scope_for_mail_is_not_stored(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
     endpoint.scope, endpoint.rotates = "openid profile", True
@@ -144,7 +142,7 @@ def test_the_verb_tells_keeps_and_ends(endpoint: TokenEndpoint, tmp_path: Path) 
     done = subprocess.run([*command, "desk"], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "ABCD-1234" in done.stdout
-    assert "is kept" in done.stdout
+    assert "is stored" in done.stdout
     assert (tmp_path / "token").read_text() == "refresh-1\n"
     done = subprocess.run([*command, "claims"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
@@ -155,7 +153,7 @@ def test_the_verb_tells_keeps_and_ends(endpoint: TokenEndpoint, tmp_path: Path) 
 
 
 class Browser:
-    """A person with a browser: takes the link that is said, and goes back with an answer."""
+    """A person with a browser: takes the printed link, and follows the redirect with an answer."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -167,11 +165,11 @@ class Browser:
             self.link.set_result(found[0])
 
     async def asked(self) -> dict[str, str]:
-        """What the link asks for."""
+        """Return the query of the link."""
         return {name: values[0] for name, values in parse_qs(urlsplit(await self.link).query).items()}
 
     async def back(self, path: str = "/", **said: str) -> int:
-        """Follow the redirect; the status that the page has."""
+        """Follow the redirect and return the status of the page."""
         address = (await self.asked())["redirect_uri"].rstrip("/") + path + "?" + urlencode(said)
         return await asyncio.to_thread(self._open, address)
 
@@ -185,7 +183,7 @@ class Browser:
             return error.code
 
 
-async def test_a_person_consents_and_the_refresh_token_is_kept(
+async def test_a_person_consents_and_the_refresh_token_is_stored(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
     browser = Browser()
@@ -211,9 +209,7 @@ async def test_a_person_consents_and_the_refresh_token_is_kept(
     assert not [each for each in browser.said if "refresh-1" in each or "app-secret" in each]
 
 
-async def test_a_person_who_does_not_consent_is_told_how_to_try_again(
-    endpoint: TokenEndpoint, mailbox_of: MailboxOf
-) -> None:
+async def test_a_denied_consent_is_an_error_with_advice(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     browser = Browser()
     signing_in = asyncio.create_task(authorize(settings_of(mailbox_of("google")), "desk", browser.hear))
     assert await browser.back(error="access_denied", state=(await browser.asked())["state"]) == 200
@@ -222,7 +218,7 @@ async def test_a_person_who_does_not_consent_is_told_how_to_try_again(
     assert not endpoint.asked
 
 
-async def test_a_person_who_unticks_mail_has_not_signed_in(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+async def test_a_consent_without_mail_is_no_sign_in(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     browser = Browser()
     endpoint.scope, endpoint.rotates = "openid", True
     signing_in = asyncio.create_task(authorize(settings_of(mailbox_of("google")), "desk", browser.hear))
@@ -231,7 +227,7 @@ async def test_a_person_who_unticks_mail_has_not_signed_in(endpoint: TokenEndpoi
         await signing_in
 
 
-async def test_nobody_who_comes_is_waited_for_only_so_long(
+async def test_the_wait_for_a_consent_has_a_limit(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.oauth.loopback.LONGEST_WAIT", 0.05)
@@ -251,7 +247,7 @@ async def test_a_sign_in_can_be_ended_and_its_port_is_closed(endpoint: TokenEndp
 
 
 @pytest.mark.parametrize("line", [b"", b"GET", b"POST /?state=x HTTP/1.1", b"GET //[ HTTP/1.1", b"GET /?" + b"a&" * 99])
-async def test_strangers_who_find_the_port_do_no_harm(
+async def test_requests_of_strangers_have_no_effect(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, line: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = Browser()
@@ -278,7 +274,7 @@ async def test_strangers_who_find_the_port_do_no_harm(
         ("person", {"token_file": Path("/no/such/folder/token")}, "nothing can be written in"),
     ],
 )
-async def test_what_cannot_work_is_said_before_anybody_signs_in(
+async def test_settings_that_cannot_work_are_reported_before_the_sign_in(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str, changes: dict[str, object], match: str
 ) -> None:
     with pytest.raises(SettingsError, match=match):

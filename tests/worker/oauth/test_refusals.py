@@ -1,4 +1,4 @@
-"""What a provider answers instead of a token: what may pass by itself, and what wants a person."""
+"""Answers of a provider without a token: temporary errors, and those that need a person."""
 
 import contextlib
 import socket
@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.support.token_endpoint import Said, TokenEndpoint
+from tests.support.token_endpoint import Answer, TokenEndpoint
 from worker.imap import ImapError, LoginRefusedError, TokenUnavailableError
-from worker.oauth import Tokens, tokens_of
-from worker.oauth.endpoint import _body
+from worker.oauth import TokenRefresher, make_token_refresher
+from worker.oauth.provider_client import _read_body
 from workitems.settings import MailboxSettings
 
 MailboxOf = Callable[..., MailboxSettings]
@@ -21,8 +21,8 @@ MailboxOf = Callable[..., MailboxSettings]
 KINDS = ("application", "person", "google")
 
 
-def tokens(mailbox: MailboxSettings) -> Tokens:
-    found = tokens_of("desk", mailbox)
+def tokens(mailbox: MailboxSettings) -> TokenRefresher:
+    found = make_token_refresher("desk", mailbox)
     assert found
     return found
 
@@ -48,7 +48,7 @@ PASSING = [
 
 @pytest.mark.parametrize(("status", "content"), PASSING, ids=[f"{n}" for n in range(len(PASSING))])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_may_pass_by_itself_is_no_refusal(
+async def test_a_temporary_error_is_no_refusal(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, kind: str, status: int, content: dict[str, object] | bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -63,9 +63,7 @@ async def test_what_may_pass_by_itself_is_no_refusal(
     assert await desk.access_token() == "access-1"
 
 
-async def test_a_provider_that_asks_to_be_left_alone_is_left_alone(
-    endpoint: TokenEndpoint, mailbox_of: MailboxOf
-) -> None:
+async def test_the_retry_after_of_a_provider_is_kept(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     endpoint.say(429, {"error": "busy"}, Retry_After="120")
     desk = tokens(mailbox_of("application"))
     with pytest.raises(TokenUnavailableError, match="status 429"):
@@ -75,7 +73,7 @@ async def test_a_provider_that_asks_to_be_left_alone_is_left_alone(
     assert len(endpoint.asked) == 1
 
 
-async def test_a_provider_that_nobody_reaches_is_waited_for(
+async def test_an_unreachable_provider_is_a_temporary_error(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in KINDS:
@@ -93,17 +91,17 @@ async def test_a_provider_that_nobody_reaches_is_waited_for(
 
 
 @pytest.mark.parametrize("drips", [False, True])
-async def test_a_provider_that_does_not_come_to_an_end_is_left_in_time(
+async def test_a_provider_that_does_not_answer_times_out(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, monkeypatch: pytest.MonkeyPatch, drips: bool
 ) -> None:
     go = threading.Event()
 
-    def never() -> Said:
-        go.wait(10)
+    def never() -> Answer:
+        go.wait(60)
         return 200, {}, {}
 
-    monkeypatch.setattr("worker.oauth.endpoint.QUIET", 0.2)
-    monkeypatch.setattr("worker.oauth.endpoint.TOTAL", 0.0 if drips else 15.0)
+    monkeypatch.setattr("worker.oauth.provider_client.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("worker.oauth.provider_client.TOTAL", 0.0 if drips else 15.0)
     if not drips:
         endpoint.do(never)
     with pytest.raises(TokenUnavailableError, match="does not answer in time"):
@@ -111,8 +109,8 @@ async def test_a_provider_that_does_not_come_to_an_end_is_left_in_time(
     go.set()
 
 
-def test_an_answer_that_drips_is_left_in_time() -> None:
-    """A byte now and then is no silence; who waited for a whole part of the answer would wait for hours."""
+def test_an_answer_that_comes_byte_by_byte_times_out() -> None:
+    """The read time-out does not help here: a byte comes from time to time, for hours."""
 
     def drip(listener: socket.socket) -> None:
         with contextlib.suppress(OSError), listener.accept()[0] as line:
@@ -131,7 +129,7 @@ def test_an_answer_that_drips_is_left_in_time() -> None:
                 session.get(url, stream=True, timeout=5) as response,
                 pytest.raises(TokenUnavailableError, match="does not answer in time"),
             ):
-                _body("it", response, time.monotonic() + 0.2)
+                _read_body("it", response, time.monotonic() + 0.2)
         finally:
             gone.set()
             thread.join()
@@ -173,10 +171,10 @@ async def test_neither_token_nor_secret_gets_into_an_error_or_a_log(
         "application": {"app-secret"}, "person": {"refresh-0"}, "google": {"app-secret", "refresh-0"},
     }[kind]  # fmt: skip
     desk = tokens(mailbox_of(kind))
-    said = repr(desk) + repr(desk._held)
+    said = repr(desk) + repr(desk._cached)
     await desk.access_token()
-    said += repr(desk) + repr(desk._held)
-    desk.refused("access-1")
+    said += repr(desk) + repr(desk._cached)
+    desk.invalidate("access-1")
     endpoint.say(200, b'{"access_token": "stray-access", ')
     endpoint.say(400, {"error": "refresh-0 app-secret", "error_description": "you sent refresh-0 with app-secret"})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Access tokens from a provider of our own by TLS, through msal and google-auth as they are."""
+"""Access tokens from a provider of our own by TLS, with the real msal and google-auth."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.token_endpoint import Said, TokenEndpoint
+from tests.support.token_endpoint import Answer, TokenEndpoint
 from worker.imap import LoginRefusedError, TokenUnavailableError
-from worker.oauth import Tokens, tokens_of
-from workitems.errors import SettingsError
+from worker.oauth import TokenRefresher, make_token_refresher
+from workitems.base.errors import SettingsError
 from workitems.settings import MailboxSettings
 
 MailboxOf = Callable[..., MailboxSettings]
@@ -22,8 +22,8 @@ MailboxOf = Callable[..., MailboxSettings]
 KINDS = ("application", "person", "google")
 
 
-def tokens(mailbox: MailboxSettings) -> Tokens:
-    found = tokens_of("desk", mailbox)
+def tokens(mailbox: MailboxSettings) -> TokenRefresher:
+    found = make_token_refresher("desk", mailbox)
     assert found
     return found
 
@@ -41,7 +41,7 @@ async def test_a_token_is_asked_for_once_and_given_until_it_nears_its_end(
     assert len(endpoint.asked) == 1
 
 
-async def test_an_application_signs_in_by_itself_with_its_secret_and_asks_for_all_that_it_may(
+async def test_an_application_signs_in_with_its_secret_and_asks_for_all_allowed_scopes(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf
 ) -> None:
     await tokens(mailbox_of("application")).access_token()
@@ -94,9 +94,9 @@ async def test_a_token_is_renewed_five_minutes_or_a_tenth_of_its_life_before_its
     desk = tokens(mailbox_of(kind))
     with contextlib.suppress(TokenUnavailableError):  # a library that cannot reckon with 1e99
         await desk.access_token()
-        assert desk._held
+        assert desk._cached
         believed = {1e99: 86_400.0, None: 300.0}.get(life, float(str(life)) if life else 0)  # type: ignore[call-overload]
-        assert desk._held.until - time.monotonic() == pytest.approx(believed - margin, abs=5)
+        assert desk._cached.usable_until - time.monotonic() == pytest.approx(believed - margin, abs=25)
 
 
 async def test_a_token_near_its_end_is_renewed(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
@@ -125,11 +125,11 @@ async def test_while_the_provider_is_away_a_token_is_given_as_long_as_it_is_good
     assert await desk.access_token() == "access-2"
 
 
-async def test_all_who_ask_at_once_share_one_request(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+async def test_simultaneous_callers_share_one_request(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     desk = tokens(mailbox_of("person"))
     assert await asyncio.gather(*(desk.access_token() for _ in range(20))) == ["access-1"] * 20
     assert len(endpoint.asked) == 1
-    desk.refused("access-1")
+    desk.invalidate("access-1")
     endpoint.say(400, {"error": "invalid_grant"})
     found = await asyncio.gather(*(desk.access_token() for _ in range(20)), return_exceptions=True)
     assert {type(each) for each in found} == {LoginRefusedError}
@@ -142,14 +142,14 @@ async def test_a_refused_token_is_not_given_again_and_an_older_refusal_takes_no_
 ) -> None:
     desk = tokens(mailbox_of(kind))
     await desk.access_token()
-    desk.refused("access-1")
+    desk.invalidate("access-1")
     assert await desk.access_token() == "access-2"
-    desk.refused("access-1")  # of another connection, later
+    desk.invalidate("access-1")  # of another connection, later
     assert await desk.access_token() == "access-2"
 
 
 @pytest.mark.parametrize("kind", ["person", "google"])
-async def test_a_replaced_refresh_token_is_kept_in_a_file_of_ours_and_used_from_then_on(
+async def test_a_replaced_refresh_token_is_stored_and_then_used(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path, kind: str
 ) -> None:
     endpoint.rotates = True
@@ -157,16 +157,16 @@ async def test_a_replaced_refresh_token_is_kept_in_a_file_of_ours_and_used_from_
     await desk.access_token()
     assert file.read_text() == "refresh-1\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    desk.refused("access-1")
+    desk.invalidate("access-1")
     await desk.access_token()
     assert [form["refresh_token"] for form in endpoint.asked] == ["refresh-0", "refresh-1"]
     assert names_in(tmp_path) == ["token"], "a draft was left behind"
 
 
-async def test_no_access_token_is_given_before_the_refresh_token_that_came_with_it_is_kept(
+async def test_no_access_token_is_given_before_its_refresh_token_is_stored(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
-    """The disk is full for a while: the new refresh token is not lost, nor is yet another one asked for."""
+    """With a full disk the new refresh token is not lost, and no further one is requested."""
     store = tmp_path / "store.sh"
     full, kept = tmp_path / "full", tmp_path / "kept"
     store.write_text(f'#!/bin/sh\n[ "$1" = get ] && exec cat {kept}\n[ -e {full} ] && exit 1\ncat > {kept}\n')
@@ -185,20 +185,20 @@ async def test_no_access_token_is_given_before_the_refresh_token_that_came_with_
     assert kept.read_text() == "refresh-2\n"
 
 
-async def test_a_renewal_that_nobody_waits_for_any_more_is_kept_all_the_same(
+async def test_the_result_of_a_cancelled_renewal_is_stored(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
     asked, go = threading.Event(), threading.Event()
 
-    def slowly() -> Said:
+    def slowly() -> Answer:
         asked.set()
-        go.wait(10)
+        go.wait(60)
         return 200, {"access_token": "late", "refresh_token": "rotated", "expires_in": 3600}, {}
 
     endpoint.do(slowly)
     desk = tokens(mailbox_of("person"))
     waiting = asyncio.create_task(desk.access_token())
-    await asyncio.to_thread(asked.wait, 10)
+    await asyncio.to_thread(asked.wait, 60)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -208,23 +208,23 @@ async def test_a_renewal_that_nobody_waits_for_any_more_is_kept_all_the_same(
     assert len(endpoint.asked) == 1
 
 
-async def test_while_a_provider_takes_its_time_the_loop_goes_on(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+async def test_a_slow_provider_does_not_block_the_loop(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     go = threading.Event()
 
-    def slowly() -> Said:
-        go.wait(10)
+    def slowly() -> Answer:
+        go.wait(60)
         return 200, {"access_token": "late", "expires_in": 3600}, {}
 
     endpoint.do(slowly)
     waiting = asyncio.create_task(tokens(mailbox_of("application")).access_token())
-    for _ in range(20):
+    while not endpoint.asked:
         await asyncio.sleep(0.005)
     assert not waiting.done()
     go.set()
     assert await waiting == "late"
 
 
-async def test_nobody_who_signed_in_yet_is_told_how(
+async def test_a_missing_sign_in_is_an_error_with_advice(
     endpoint: TokenEndpoint, mailbox_of: MailboxOf, tmp_path: Path
 ) -> None:
     with pytest.raises(LoginRefusedError, match=r"nobody has signed in for desk yet.*run\.py authorize desk"):
@@ -232,9 +232,7 @@ async def test_nobody_who_signed_in_yet_is_told_how(
     assert not endpoint.asked
 
 
-async def test_who_signs_in_meanwhile_is_noticed_without_a_restart(
-    endpoint: TokenEndpoint, mailbox_of: MailboxOf
-) -> None:
+async def test_a_later_sign_in_is_used_without_a_restart(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     desk = tokens(mailbox_of("google", kept=None))
     with pytest.raises(LoginRefusedError):
         await desk.access_token()
@@ -243,16 +241,16 @@ async def test_who_signs_in_meanwhile_is_noticed_without_a_restart(
     assert endpoint.asked[0]["refresh_token"] == "fresh"
 
 
-async def test_an_application_needs_a_directory_of_its_own(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+async def test_an_application_needs_a_tenant_of_one_directory(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     with pytest.raises(SettingsError, match=r"tenant.*example\.onmicrosoft\.com"):
         await tokens(mailbox_of("application", tenant="organizations")).access_token()
     assert not endpoint.paths
 
 
-async def test_a_tenant_that_does_not_exist_is_said(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
+async def test_an_unknown_tenant_is_an_error(endpoint: TokenEndpoint, mailbox_of: MailboxOf) -> None:
     with pytest.raises(LoginRefusedError, match=r"nobody\.example is not known.*Check tenant"):
         await tokens(mailbox_of("application", tenant="nobody.example")).access_token()
 
 
 def test_a_password_needs_no_tokens() -> None:
-    assert tokens_of("desk", MailboxSettings(host="127.0.0.1", user="desk", password="secret")) is None
+    assert make_token_refresher("desk", MailboxSettings(host="127.0.0.1", user="desk", password="secret")) is None

@@ -1,12 +1,12 @@
-"""Mail made to be slow or large is read within limits. Times are processor time with room for a busy machine."""
+"""Mail made to be slow or large is read within limits. Times are processor time, with a margin for a busy machine."""
 
 from collections.abc import Callable
 from time import process_time
 
 import pytest
 
-from tests.worker.reading.letters import HEAD
-from worker.reading import Limits, read, read_headers
+from tests.worker.reading.mails import HEAD
+from worker.reading import ReadingLimits, read, read_headers
 
 #: Seconds of processor time that one hostile mail may take; most take under 0.3.
 PATIENCE = 5.0
@@ -77,11 +77,11 @@ def test_hostile_mail_is_read_in_time_and_within_limits(name: str) -> None:
     started = process_time()
     reading = read(raw)
     assert process_time() - started < PATIENCE
-    limits = Limits()
-    assert len(reading.text) <= limits.text
+    limits = ReadingLimits()
+    assert len(reading.text) <= limits.text_characters
     assert len(reading.attachments) <= limits.parts
     assert len(reading.to) <= limits.recipients
-    assert len(reading.html) <= 8 * limits.html
+    assert len(reading.html) <= 8 * limits.html_characters
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -92,10 +92,10 @@ def test_the_headers_of_hostile_mail_are_read_in_time(name: str) -> None:
     assert process_time() - started < PATIENCE
 
 
-def test_parts_beyond_the_limit_are_left_out_and_said_to_be() -> None:
+def test_parts_over_the_limit_are_left_out_and_reported() -> None:
     reading = read(HOSTILE["10,000 parts"]())
     assert {"truncated", "needs_review"} <= set(reading.flags)
-    assert reading.text.count("x") == Limits().parts - 1
+    assert reading.text.count("x") == ReadingLimits().parts - 1
 
 
 def test_text_20000_levels_deep_is_found() -> None:
@@ -103,7 +103,7 @@ def test_text_20000_levels_deep_is_found() -> None:
     assert read(HOSTILE["tables 20,000 deep"]()).text == "hello"
 
 
-def test_the_subject_survives_a_header_of_1_mb_before_it() -> None:
+def test_the_subject_is_found_after_a_header_of_1_mb() -> None:
     raw = HEADERS + b"Subject: still here\r\nX-A: " + b"a" * 1_000_000 + b"\r\n\r\nbody"
     assert read(raw).subject == "still here"
     assert read(raw).text == "body"

@@ -1,11 +1,11 @@
-"""Whole mails: business letters in four languages, headers alone, the same reading each time."""
+"""Whole mails: business mail in four languages, headers only, and the same reading each time."""
 
 from typing import Any
 
 import pytest
 
-from tests.worker.reading.letters import cut_out, plain
-from worker.reading import Limits, read, read_headers
+from tests.worker.reading.mails import plain, text_at
+from worker.reading import ReadingLimits, read, read_headers
 
 ENGLISH = """Hello team,
 
@@ -128,11 +128,11 @@ def eur(amount: str) -> dict[str, str]:
     ],
     ids=["english", "german", "french", "spanish"],
 )
-def test_a_business_letter_gives_its_fields_and_no_others(body: str, fields: dict[str, Any]) -> None:
+def test_business_mail_gives_its_fields_and_no_others(body: str, fields: dict[str, Any]) -> None:
     reading = read(plain(body))
     assert reading.fields == fields
     for evidence in reading.evidence.values():
-        assert cut_out(reading, evidence) == evidence["raw"]
+        assert text_at(reading, evidence) == evidence["raw"]
 
 
 def test_headers_are_read() -> None:
@@ -142,6 +142,14 @@ def test_headers_are_read() -> None:
     assert (reading.to, reading.cc) == (("desk@tubepost.example",), ("a@x.example", "b@x.example"))
     assert (reading.date, reading.message_id) == ("2026-02-02T09:00:00Z", "<letter@client.example>")
     assert reading.references == ("<p@x>",)
+
+
+def test_hidden_recipients_are_read_where_the_sender_kept_them() -> None:
+    assert read(plain("Hello.", head="Bcc: Ann <ann@a.example>, bob@b.example\r\n")).bcc == (
+        "ann@a.example",
+        "bob@b.example",
+    )
+    assert read(plain("Hello.")).bcc == ()
 
 
 def test_the_preview_is_new_text_on_one_line() -> None:
@@ -154,7 +162,7 @@ def test_the_same_bytes_give_the_same_reading() -> None:
     assert read(plain(GERMAN)) == read(plain(GERMAN))
 
 
-def test_headers_alone_are_flagged_and_explained() -> None:
+def test_a_reading_of_headers_only_has_flags_and_a_reason() -> None:
     reading = read_headers(plain("Policy number: AB-12345", subject="Big one"))
     assert reading.flags == ("needs_review", "oversized")
     assert reading.subject == "Big one"
@@ -162,16 +170,16 @@ def test_headers_alone_are_flagged_and_explained() -> None:
     assert reading.reason
 
 
-def test_mail_beyond_the_size_limit_is_read_by_its_headers() -> None:
-    assert read(plain("x" * 1000), limit=Limits(size=500)).flags == ("needs_review", "oversized")
+def test_only_the_headers_of_mail_over_the_size_limit_are_read() -> None:
+    assert read(plain("x" * 1000), limits=ReadingLimits(mail_bytes=500)).flags == ("needs_review", "oversized")
 
 
-def test_an_empty_mail_is_a_reading_too() -> None:
+def test_an_empty_mail_has_a_reading() -> None:
     assert read(b"").flags == ("no_text",)
     assert read_headers(b"").subject == ""
 
 
-def test_a_reason_holds_no_mail_content() -> None:
+def test_a_reason_has_no_mail_content() -> None:
     secret = "Zanzibar"
     reading = read(plain(f"{secret} " * 200_000))
     assert reading.flags == ("needs_review", "truncated")

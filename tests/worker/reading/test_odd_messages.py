@@ -1,4 +1,4 @@
-"""Every odd message of tests/messages is read, and its oddity does no harm."""
+"""Every odd message of tests/messages is read in spite of its oddity."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ def odd(name: str) -> Reading:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_odd_message_is_read_without_needing_a_person(name: str) -> None:
+def test_an_odd_message_is_read_and_needs_no_review(name: str) -> None:
     assert "needs_review" not in odd(name).flags
 
 
-def test_there_are_about_sixty_and_the_table_names_each() -> None:
+def test_there_are_about_sixty_messages_and_the_table_names_each() -> None:
     table = (MESSAGES / "README.md").read_text()
     assert len(NAMES) >= 60
     assert [name for name in NAMES if f"`{name}.eml`" not in table] == []
 
 
-def test_no_two_have_the_same_identity_headers() -> None:
+def test_no_two_messages_have_the_same_identity_headers() -> None:
     readings = [odd(name) for name in NAMES]
     identities = {(reading.message_id, reading.date, reading.from_email, reading.subject) for reading in readings}
     assert len(identities) == len(NAMES)
@@ -56,7 +56,7 @@ def test_no_two_have_the_same_identity_headers() -> None:
         ("quoted-printable-broken", "100% sure =ZZ odd line"),
     ],
 )
-def test_the_text_is_there_all_the_same(name: str, text: str) -> None:
+def test_the_text_of_odd_messages_is_found(name: str, text: str) -> None:
     assert text in odd(name).text
 
 
@@ -74,7 +74,7 @@ def test_the_text_is_there_all_the_same(name: str, text: str) -> None:
         ("winmail", "claim_number", "CL-5504"),
     ],
 )
-def test_fields_are_found_all_the_same(name: str, field: str, value: object) -> None:
+def test_fields_of_odd_messages_are_found(name: str, field: str, value: object) -> None:
     assert odd(name).fields[field] == value
 
 
@@ -88,14 +88,14 @@ def test_fields_are_found_all_the_same(name: str, field: str, value: object) -> 
         ("no-from", ("", "")),
     ],
 )
-def test_the_sender_is_what_can_be_read_of_it(name: str, sender: tuple[str, str]) -> None:
+def test_the_sender_is_read_as_far_as_possible(name: str, sender: tuple[str, str]) -> None:
     assert (odd(name).from_name, odd(name).from_email) == sender
 
 
 @pytest.mark.parametrize(
     "name", ["bom-before-headers", "blank-line-first", "mbox-line-first", "header-without-colon", "bare-lf"]
 )
-def test_headers_are_found_behind_what_should_not_be_there(name: str) -> None:
+def test_headers_are_found_after_wrong_lines(name: str) -> None:
     assert odd(name).message_id == f"<{name}@odd.example>"
     assert odd(name).fields
 
@@ -109,11 +109,11 @@ def test_an_impossible_date_is_none(name: str) -> None:
     ("name", "kind"),
     [("bounce", "bounce"), ("auto-reply", "auto_reply"), ("mailing-list", "list"), ("outlook-suppress", "human")],
 )
-def test_machine_mail_is_named(name: str, kind: str) -> None:
+def test_automatic_mail_has_its_kind(name: str, kind: str) -> None:
     assert odd(name).kind == kind
 
 
-def test_no_data_uri_gets_into_text_and_only_the_image_into_the_page() -> None:
+def test_no_data_uri_is_in_the_text_and_only_the_image_is_on_the_page() -> None:
     reading = odd("html-data-uri")
     assert "data:" not in reading.text
     assert reading.html.count("data:image/png") == 1

@@ -1,4 +1,4 @@
-"""Sandboxes whose children read with `probes`, closed again, and looks at processes from outside."""
+"""Fixtures for sandboxes whose children read with `probes`, and functions that examine processes."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from worker.sandbox.pool import Sandbox
 
 PROBES = "tests.worker.sandbox.probes:prepare"
 
-#: A limit in seconds that a mail reaches only when something is wrong.
+#: Seconds; a mail reaches this limit only when something is wrong.
 AMPLE = 30.0
 
 OpenSandbox = Callable[..., Awaitable[Sandbox]]
@@ -21,7 +21,7 @@ OpenSandbox = Callable[..., Awaitable[Sandbox]]
 
 @pytest.fixture
 def open_sandbox(io_loop: IOLoop) -> Iterator[OpenSandbox]:
-    """Make and start a sandbox of probes; each is closed after the test."""
+    """Make and start sandboxes with probes. They are closed after the test."""
     opened: list[Sandbox] = []
 
     async def open_one(**settings: Any) -> Sandbox:
@@ -35,20 +35,20 @@ def open_sandbox(io_loop: IOLoop) -> Iterator[OpenSandbox]:
 
 
 def processes_of(parent: int) -> set[int]:
-    """Ids of the reading processes that *parent* started and that live; it may have others, such as a Redis."""
-    return {number for number in _numbers() if _parent(number) == parent and _reads(number)}
+    """Return the ids of *parent*'s running reading children; it may have other children, such as a Redis."""
+    return {number for number in _numbers() if _parent(number) == parent and _is_reading_child(number)}
 
 
 def is_gone(pid: int) -> bool:
-    """Whether the process has ended; one that nobody has waited for yet counts as ended."""
+    """Return whether the process has ended. A zombie counts as ended."""
     return _parent(pid) is None
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Wait for *condition*, looking often; AssertionError names *what* did not come about."""
+    """Wait until *condition* holds. Raises AssertionError, which names *what* did not happen."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"did not happen within {seconds:g} s: {what}"
         await asyncio.sleep(0.01)
 
 
@@ -56,7 +56,7 @@ def _numbers() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
-def _reads(pid: int) -> bool:
+def _is_reading_child(pid: int) -> bool:
     try:
         return b"/worker/sandbox/child.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,7 @@
-"""A process with a sandbox, for tests that kill it: `parent.py asyncio|uvloop`. Says "ready", then spins in a child."""
+"""A process with a sandbox, for tests that kill it: `parent.py asyncio|uvloop`.
+
+It prints "ready", and then two children read endless mails.
+"""
 
 import asyncio
 import sys
@@ -10,7 +13,7 @@ import uvloop
 
 from worker.sandbox.failure import ReadFailedError
 from worker.sandbox.pool import Sandbox
-from workitems.log import configure
+from workitems.base.log import configure
 
 
 async def main() -> None:
@@ -19,9 +22,9 @@ async def main() -> None:
     await sandbox.start()
     mail = b"m" * 5_000_000
     assert (await sandbox.read(b"echo " + mail, mailbox="m", limit=30)).attachments == [mail]
-    for evil in (b"crash segfault", b"devour"):
+    for poison in (b"crash segfault", b"devour"):
         try:
-            await sandbox.read(evil, mailbox="m", limit=30)
+            await sandbox.read(poison, mailbox="m", limit=30)
         except ReadFailedError as failed:
             print(failed.kind)  # noqa: T201
     await sandbox.read(b"nap 0.1", mailbox="m", limit=30)

@@ -1,9 +1,8 @@
-"""What the children of these tests read with: the raw "mail" says what to do."""
+"""Functions with which the children of these tests "read": the raw mail names the action."""
 
 import asyncio
 import contextlib
 import ctypes
-import errno
 import fcntl
 import os
 import platform
@@ -14,67 +13,89 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.support.system_calls import libc, number, outcome
+from worker.sandbox.file_watch import FileWatch
+from worker.sandbox.frames import Answer, ReadFunction
+from workitems.confinement import seccomp
 
 Outcome = tuple[dict[str, Any], list[bytes]]
 
 #: linux/fcntl.h
 F_SETOWN_EX = 15
+#: asm-generic/ioctls.h: to type into a terminal.
+TIOCSTI = 0x5412
+#: uretprobe and uprobe of x86-64: no filter sees them, and the kernel ends a process that calls them itself.
+PROBES = {335, 336}
+#: The first number of the x32 calls.
+X32 = 0x40000000
 
 
-def prepare(setup: Any) -> Callable[[bytes, str], Outcome]:
-    """The first word of the raw mail names a function of this file, the rest is its argument."""
+def prepare(setup: Any) -> ReadFunction:
+    """Return a function that runs the action of the first word of a mail; the rest is its argument.
 
-    def act(raw: bytes, mailbox: str) -> Outcome:
-        word, _, rest = raw.partition(b" ")
+    After "files " there are two actions, of the message and of its only file, with "|" between them.
+    """
+
+    def act(raw: bytes, mailbox: str, watch: FileWatch) -> Iterator[Answer]:
+        message, _, file = raw.removeprefix(b"files ").partition(b"|") if raw.startswith(b"files ") else (raw, b"", b"")
+        yield Answer(*run(message, mailbox), more=bool(file))
+        if file:
+            with watch(1):
+                found, contents = run(file, mailbox)
+            yield Answer({"file": found}, contents)
+
+    def run(action: bytes, mailbox: str) -> Outcome:
+        word, _, rest = action.partition(b" ")
         return ACTS[word.decode()](rest, mailbox, setup)
 
     return act
 
 
-def prepare_slowly(setup: Any) -> Callable[[bytes, str], Outcome]:
-    """As the real reading, whose libraries take most of a second."""
+def prepare_slowly(setup: Any) -> ReadFunction:
+    """Start slowly, as the real reading does: its libraries take most of a second."""
     time.sleep(0.8)
     return prepare(setup)
 
 
-def fail_to_prepare(setup: Any) -> Callable[[bytes, str], Outcome]:
-    """As a rule that is refused."""
+def fail_to_prepare(setup: Any) -> ReadFunction:
+    """Fail, as for a rule that is refused."""
     raise ValueError(f"rule {setup!r} is wrong")
 
 
-def end_at_start(_setup: Any) -> Callable[[bytes, str], Outcome]:
-    """As a library that takes the process down."""
+def end_at_start(_setup: Any) -> ReadFunction:
+    """End the process, as a broken library could."""
     os._exit(3)
 
 
 def echo(rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """Everything that came, and who answers."""
+    """Return all input and the process id."""
     return {"size": len(rest), "mailbox": mailbox, "setup": setup, "pid": os.getpid()}, [rest]
 
 
 def long_text(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """A text too long for the head, with what JSON and UTF-8 find hard."""
+    """Return a text too long for the head, with characters that are difficult in JSON and UTF-8."""
     return {"text": "ä\ud800😀\0" * int(rest), "html": "short \udfff", "none": None}, [b"", b"\0\xff"]
 
 
 def spin(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """A mail that never ends."""
+    """Never end."""
     while True:
         pass
 
 
 def nap(rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """A mail that takes its time."""
+    """Sleep for so many seconds."""
     time.sleep(float(rest))
     return echo(b"", mailbox, setup)
 
 
 def work(rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """A mail that takes processor time."""
+    """Use so many seconds of processor time."""
     until = time.process_time() + float(rest)
     while time.process_time() < until:
         pass
@@ -82,12 +103,12 @@ def work(rest: bytes, mailbox: str, setup: Any) -> Outcome:
 
 
 def devour(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """A mail that asks for 2 GB."""
+    """Allocate 2 GB."""
     return {"size": len(bytearray(2 * 1024**3))}, []
 
 
 def grow(rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """A mail after which the process keeps megabytes."""
+    """Keep so many megabytes in the process."""
     KEPT.append(b"x" * (int(rest) * 1024 * 1024))
     return echo(b"", mailbox, setup)
 
@@ -96,7 +117,7 @@ KEPT: list[bytes] = []
 
 
 def crash(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """Each way in which a process ends badly."""
+    """End the process in one of several ways."""
     match rest:
         case b"segfault":
             ctypes.string_at(0)
@@ -110,21 +131,21 @@ def crash(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
 
 
 def fault(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """An exception that quotes the mail."""
+    """Raise an exception that quotes the mail."""
     if rest == b"deep":
         return fault(rest, _mailbox, _setup)
     raise LookupError(f"secret {rest!r}")
 
 
 def answer(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """Write bytes of our own to the pipe instead of an answer, then live on."""
+    """Write these bytes to the pipe instead of an answer, and keep running."""
     os.write(outgoing(), rest)
     time.sleep(60)
     return {}, []
 
 
 def endless(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """A frame that says it is small and never ends."""
+    """Write a frame that claims to be small but never ends."""
     pipe = outgoing()
     os.write(pipe, b"\0\0\1\0")
     while True:
@@ -132,14 +153,14 @@ def endless(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
 
 
 def close_pipe(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """Close the answer's pipe and live on."""
+    """Close the pipe of the answers and keep running."""
     os.close(outgoing())
     time.sleep(60)
     return {}, []
 
 
 def large(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """An answer over a limit: a head, a part, or many parts."""
+    """Return an answer that exceeds a limit: its head, its parts, or their number."""
     match rest:
         case b"head":
             return {"fields": ["x" * 1000] * 2000}, []
@@ -150,7 +171,7 @@ def large(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
 
 
 def chatter(_rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """Print what nobody asked for, a megabyte of it."""
+    """Print a megabyte of text."""
     for _ in range(1000):
         print("x" * 500)  # noqa: T201
         print("y" * 500, file=sys.stderr)  # noqa: T201
@@ -158,7 +179,7 @@ def chatter(_rest: bytes, mailbox: str, setup: Any) -> Outcome:
 
 
 def surroundings(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """What the process finds around it."""
+    """Return environment, directory, descriptors and session of the process."""
     descriptors = [number for number in range(256) if descriptor_is_open(number)]
     return {
         "environment": dict(os.environ),
@@ -169,7 +190,7 @@ def surroundings(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
 
 
 def late_import(_rest: bytes, mailbox: str, setup: Any) -> Outcome:
-    """A library and its data, loaded after the confinement; a thread as well."""
+    """Load a library with its data, and start a thread, after the confinement."""
     import dateparser
 
     found = dateparser.parse("3. März 2025", languages=["de"])
@@ -180,7 +201,7 @@ def late_import(_rest: bytes, mailbox: str, setup: Any) -> Outcome:
 
 
 def denials(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """name → "EPERM" and so on, or "done" when it was not denied; *rest* is a folder and the parent's id."""
+    """Try forbidden actions: name → "EPERM" and so on, or "done" if not denied. *rest*: a folder, the parent's id."""
     folder, parent = rest.decode().split()
     file, other = Path(folder, "file"), int(parent)
     attempts: dict[str, Callable[[], object]] = {
@@ -223,9 +244,29 @@ def denials(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
         "touch": lambda: os.utime(file),
         "limit": lambda: libc("setrlimit", 9, None),
         "limit of the parent": lambda: libc("prlimit", other, 4, None, None),
-        "bond": lambda: libc("prctl", 1, 0, 0, 0, 0),
+        "parent death signal": lambda: libc("prctl", 1, 0, 0, 0, 0),
         "namespace": lambda: libc("unshare", 0x10000000),
         "mount": lambda: libc("mount", b"none", folder.encode(), b"tmpfs", 0, None),
+        "root": lambda: os.chroot(folder),
+        "user": lambda: os.setuid(1),
+        "file by handle": lambda: libc("open_by_handle_at", -100, None, 0),
+        "handle of a file": lambda: libc("name_to_handle_at", -100, str(file).encode(), None, None, 0),
+        "file in memory": lambda: os.memfd_create("x"),
+        "pipe": os.pipe,
+        "event": lambda: os.eventfd(0),
+        "watch": lambda: libc("inotify_init1", 0),
+        "terminal": lambda: fcntl.ioctl(0, TIOCSTI, b"x"),
+        "asynchronous pipe": lambda: fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC),
+        "lease": lambda: fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_RDLCK),
+        "lock": lambda: fcntl.flock(0, fcntl.LOCK_EX),
+        "own program": lambda: libc("syscall", number("seccomp"), 0, 0, None),
+        "bpf": lambda: libc("syscall", number("bpf"), 0, None, 0),
+        "page faults": lambda: libc("syscall", number("userfaultfd"), 0),
+        "keys": lambda: libc("syscall", number("keyctl"), 0, 0, 0),
+        "counters": lambda: libc("syscall", number("perf_event_open"), None, 0, -1, -1, 0),
+        "shared memory": lambda: libc("shmget", 0, 4096, 0o1600),
+        "messages": lambda: libc("msgget", 0, 0o1600),
+        "personality": lambda: libc("personality", 0x0040000),
         "ring": lambda: libc("syscall", number("io_uring_setup"), 1, None),
         "new clone": lambda: libc("syscall", number("clone3"), None, 0),
         "new open": lambda: libc("syscall", number("openat2"), -100, b"/etc/hostname", None, 0),
@@ -235,11 +276,11 @@ def denials(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
 
 
 def readings(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """As `denials`, for what could be read; *rest* is a file and the parent's id."""
+    """Like `denials`, for reading files. *rest*: a file, the parent's id."""
     file, parent = rest.decode().split()
     root = Path(__file__).parents[3]
     process = Path("/proc", parent)
-    places: list[str | Path] = [
+    paths: list[str | Path] = [
         file,
         process / "mem",
         process / "environ",
@@ -249,43 +290,30 @@ def readings(rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
         "/",
         "/tmp",
     ]
-    found = {str(place): outcome(partial(os.open, place, os.O_RDONLY)) for place in places}
+    found = {str(path): outcome(partial(os.open, path, os.O_RDONLY)) for path in paths}
     return {"others": found, "own": outcome(partial(os.open, __file__, os.O_RDONLY))}, []
 
 
-def number(name: str) -> int:
-    """The number of a system call on this machine, as the kernel's headers give it."""
-    numbers = {"tgkill": (234, 131), "io_uring_setup": (425, 425), "clone3": (435, 435), "openat2": (437, 437)}
-    return {**numbers, "socket": (41, 198)}[name][platform.machine() == "aarch64"]
-
-
-def outcome(attempt: Callable[[], object]) -> str:
-    """How the system answered."""
-    try:
-        attempt()
-    except OSError as error:
-        return errno.errorcode.get(error.errno or 0, str(error))
-    return "done"
-
-
-def libc(name: str, *arguments: Any) -> int:
-    """Call the C library as Python's modules would; OSError when it says -1."""
-    library = ctypes.CDLL(None, use_errno=True)
-    wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
-    if getattr(library, name)(*wide) == -1:
-        raise OSError(ctypes.get_errno(), name)
-    return 0
+def other_calls(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
+    """Try every number of a call that is not on the list, also as an x32 call: number → answer, if it is another."""
+    column = seccomp.MACHINES[platform.machine()][1]
+    rows = [*seccomp.ALLOWED.values(), *seccomp.DECIDED]
+    listed = {each for row in rows for each in seccomp.numbers(row, column)}
+    tried = [each for each in range(600) if each not in listed | PROBES]
+    tried += [X32 + each for each in range(600)] if platform.machine() == "x86_64" else []
+    found = {each: outcome(partial(libc, "syscall", each, *[0] * 6)) for each in tried}
+    return {"tried": len(tried), **{str(each): answer for each, answer in found.items() if answer != "ENOSYS"}}, []
 
 
 def signal_itself(_rest: bytes, _mailbox: str, _setup: Any) -> Outcome:
-    """What abort() and a crash handler need."""
+    """Send a signal to itself, as abort() and a crash handler do."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.raise_signal(signal.SIGUSR1)
     return {"raised": True}, []
 
 
 def outgoing() -> int:
-    """The descriptor of the answer's pipe: the second that the child made for itself."""
+    """Return the descriptor of the answers' pipe: the second that the child made for itself."""
     return max(number for number in range(3, 8) if descriptor_is_open(number) and not is_regular(number))
 
 
@@ -297,7 +325,7 @@ def descriptor_is_open(number: int) -> bool:
 
 
 def is_regular(number: int) -> bool:
-    """Whether it is a file, such as /proc's, and no pipe."""
+    """Return whether it is a regular file, such as one of /proc, and no pipe."""
     return bool(os.fstat(number).st_mode & 0o100000) and not os.fstat(number).st_mode & 0o040000
 
 
@@ -323,5 +351,6 @@ ACTS: dict[str, Callable[[bytes, str, Any], Outcome]] = {
         denials,
         readings,
         signal_itself,
+        other_calls,
     )
 }

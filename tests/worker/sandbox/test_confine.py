@@ -1,4 +1,4 @@
-"""What a child cannot do, tried from inside a child by whoever runs the tests, root or not."""
+"""What a child cannot do, tried from inside a child, as root or as another user."""
 
 import os
 import resource
@@ -8,28 +8,27 @@ from pathlib import Path
 import pytest
 
 from tests.worker.sandbox.conftest import AMPLE, OpenSandbox, processes_of
-from worker.sandbox import seccomp
 from worker.sandbox.failure import ReadFailedError
 from worker.sandbox.limits import ChildLimits
 
-#: What the filter answers where EPERM would keep a libc from using the older call.
-ABSENT = {"new clone": "ENOSYS", "new open": "ENOSYS"}
+#: The answers of the filter: to arguments that are not allowed, and to calls that are not on its list.
+DENIED = {"EPERM", "ENOSYS"}
 
 
-async def test_every_way_out_of_the_child_is_denied(open_sandbox: OpenSandbox, tmp_path: Path) -> None:
+async def test_every_way_to_act_outside_of_the_child_is_denied(open_sandbox: OpenSandbox, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     (tmp_path / "empty").mkdir()
     sandbox = await open_sandbox()
 
     found = await sandbox.read(b"denials %s %d" % (bytes(tmp_path), os.getpid()), mailbox="m", limit=AMPLE)
 
-    open_ways = {name: answer for name, answer in found.reading.items() if answer != ABSENT.get(name, "EPERM")}
+    open_ways = {name: answer for name, answer in found.reading.items() if answer not in DENIED}
     assert open_ways == {}
     assert (tmp_path / "file").read_text() == "kept"
     assert not [name for name in ("new", "other", "hard", "soft", "sub") if (tmp_path / name).exists()]
 
 
-async def test_the_child_reads_code_and_neither_settings_nor_mail_nor_its_parent(
+async def test_the_child_can_read_code_but_no_settings_no_mail_and_not_its_parent(
     open_sandbox: OpenSandbox, tmp_path: Path
 ) -> None:
     (tmp_path / "mail").write_text("secret")
@@ -37,12 +36,12 @@ async def test_the_child_reads_code_and_neither_settings_nor_mail_nor_its_parent
 
     found = await sandbox.read(b"readings %s %d" % (bytes(tmp_path / "mail"), os.getpid()), mailbox="m", limit=AMPLE)
 
-    readable = {place for place, answer in found.reading["others"].items() if answer != "EACCES"}
-    assert not readable or sandbox.missing == ["landlock"], readable
+    readable = {path for path, answer in found.reading["others"].items() if answer != "EACCES"}
+    assert not readable or sandbox.missing_confinement == ["landlock"], readable
     assert found.reading["own"] == "done"
 
 
-async def test_the_child_gets_no_environment_no_directory_and_no_descriptors(
+async def test_the_child_inherits_no_environment_no_directory_and_no_descriptors(
     open_sandbox: OpenSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TUBEPOST_TOKEN", "secret")
@@ -53,17 +52,19 @@ async def test_the_child_gets_no_environment_no_directory_and_no_descriptors(
 
     assert found["environment"] == {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
     assert found["directory"] == "/"
-    assert found["descriptors"] == 6  # three standard ones, two pipes, its own memory's size
+    assert found["descriptors"] == 6  # three standard ones, two pipes, /proc/self/statm
     assert found["session"] is True
 
 
-async def test_the_limits_are_set_hard_and_no_capability_is_left_but_reading(open_sandbox: OpenSandbox) -> None:
-    await open_sandbox(size=1, spares=0, limits=ChildLimits(memory=512 * 2**20, files=40, cpu=77))
+async def test_the_hard_limits_are_set_and_only_the_capability_to_read_is_left(open_sandbox: OpenSandbox) -> None:
+    await open_sandbox(
+        size=1, spares=0, limits=ChildLimits(max_memory_bytes=512 * 2**20, max_open_files=40, max_cpu_seconds=77)
+    )
     (pid,) = processes_of(os.getpid())
 
-    wanted = {"AS": 512 * 2**20, "NOFILE": 40, "CPU": 77, "FSIZE": 0, "CORE": 0}
-    found = {name: resource.prlimit(pid, getattr(resource, f"RLIMIT_{name}")) for name in wanted}
-    assert found == {name: (value, value) for name, value in wanted.items()}
+    expected = {"AS": 512 * 2**20, "NOFILE": 40, "CPU": 77, "FSIZE": 0, "CORE": 0}
+    found = {name: resource.prlimit(pid, getattr(resource, f"RLIMIT_{name}")) for name in expected}
+    assert found == {name: (value, value) for name, value in expected.items()}
     status = status_of(pid)
     assert int(status["CapEff"], 16) in (0, 4)
     assert int(status["CapPrm"], 16) in (0, 4)
@@ -72,12 +73,12 @@ async def test_the_limits_are_set_hard_and_no_capability_is_left_but_reading(ope
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """/proc/<pid>/status, proc(5)."""
+    """Return the fields of /proc/<pid>/status, proc(5)."""
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
 
 
-async def test_processor_time_ends_a_child_whose_parent_would_wait(open_sandbox: OpenSandbox) -> None:
-    sandbox = await open_sandbox(size=1, limits=ChildLimits(cpu=1))
+async def test_the_limit_of_processor_time_ends_a_child_before_its_parent_does(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox(size=1, limits=ChildLimits(max_cpu_seconds=1))
 
     with pytest.raises(ReadFailedError) as raised:
         await sandbox.read(b"spin", mailbox="m", limit=AMPLE)
@@ -85,7 +86,7 @@ async def test_processor_time_ends_a_child_whose_parent_would_wait(open_sandbox:
     assert raised.value.reason != "reading took longer than 30 s"
 
 
-async def test_libraries_and_threads_that_come_late_still_work(open_sandbox: OpenSandbox) -> None:
+async def test_libraries_and_threads_that_start_late_still_work(open_sandbox: OpenSandbox) -> None:
     sandbox = await open_sandbox()
 
     found = await sandbox.read(b"late_import", mailbox="m", limit=AMPLE)
@@ -93,29 +94,16 @@ async def test_libraries_and_threads_that_come_late_still_work(open_sandbox: Ope
     assert found.reading == {"date": "2025-03-03T00:00:00"}
 
 
-async def test_a_child_may_still_signal_itself(open_sandbox: OpenSandbox) -> None:
+async def test_a_child_can_signal_itself(open_sandbox: OpenSandbox) -> None:
     sandbox = await open_sandbox()
 
     assert (await sandbox.read(b"signal_itself", mailbox="m", limit=AMPLE)).reading == {"raised": True}
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_is_whole_for_both_machines(machine: str) -> None:
-    program = seccomp.program(machine, 1)
+async def test_every_call_that_is_not_on_the_list_is_as_on_a_kernel_without_it(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox()
 
-    assert program
-    assert len(program) % 8 == 0
-    assert len(program) // 8 < 4096  # BPF_MAXINSNS
-    assert program.endswith(b"\x06\x00\x00\x00\x00\x00\xff\x7f")
+    found = (await sandbox.read(b"other_calls", mailbox="m", limit=AMPLE)).reading
 
-
-def test_a_machine_without_a_table_has_no_filter() -> None:
-    assert seccomp.program("riscv64", 1) is None
-
-
-@pytest.mark.parametrize(("machine", "column"), [("x86_64", 1), ("aarch64", 2)])
-def test_no_number_is_denied_twice(machine: str, column: int) -> None:
-    rows = [*seccomp.DENIED.values(), seccomp.ABSENT, seccomp.OPEN, seccomp.OPENAT, seccomp.CLONE, seccomp.TGKILL]
-    numbers = [number for row in rows for number in seccomp.numbers(row, column)]
-
-    assert len(numbers) == len(set(numbers)), machine
+    assert found.pop("tried") > 800
+    assert found == {}

@@ -1,4 +1,4 @@
-"""The pipe's layout, and what the parent does not accept."""
+"""The format of the pipe, and the frames that the parent refuses."""
 
 import asyncio
 import io
@@ -11,31 +11,31 @@ import pytest
 from worker.sandbox import frames
 from worker.sandbox.limits import ChildLimits
 
-LIMITS = ChildLimits(head=100, parts=2, answer=10)
+LIMITS = ChildLimits(max_head_bytes=100, max_parts=2, max_answer_bytes=10)
 
 
 def frame(head: str) -> bytes:
-    """A frame with any head."""
+    """Make a frame with any head."""
     data = head.encode()
     return struct.pack("!I", len(data)) + data
 
 
 async def receive(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
-    """The frame that *data* begins with, after which the stream ends."""
+    """Read the first frame of *data*, after which the stream ends."""
     stream = asyncio.StreamReader()
     stream.feed_data(data)
     stream.feed_eof()
     return await frames.receive_bounded(stream, LIMITS)
 
 
-async def test_both_readers_give_back_what_was_written() -> None:
+async def test_both_readers_return_what_was_written() -> None:
     data = frames.encode({"a": "ä"}, [b"12", b"345"], limits=LIMITS) + b"12345"
 
     assert await receive(data) == ({"a": "ä"}, [b"12", b"345"])
     assert frames.receive(io.BytesIO(data)) == ({"a": "ä"}, [b"12", b"345"])
 
 
-def test_a_stream_that_ends_between_frames_is_no_frame() -> None:
+def test_the_end_of_a_stream_between_frames_is_none() -> None:
     assert frames.receive(io.BytesIO(b"")) is None
 
 
@@ -67,12 +67,12 @@ def test_an_answer_over_the_limits_is_not_written(parts: list[bytes]) -> None:
         " " * 101,
     ],
 )
-async def test_a_head_that_lies_or_is_too_large_is_refused(head: str) -> None:
+async def test_a_head_that_is_wrong_or_too_large_is_refused(head: str) -> None:
     with pytest.raises(frames.FrameError):
         await receive(frame(head) + b"x" * 20)
 
 
-async def test_deep_nesting_is_refused() -> None:
+async def test_a_deeply_nested_head_is_refused() -> None:
     stream = asyncio.StreamReader()
     stream.feed_data(frame("[" * 500_000))
 
@@ -81,13 +81,13 @@ async def test_deep_nesting_is_refused() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0", b"\0\0\0\5{", frame('{"parts": [5]}') + b"1234"])
-async def test_a_frame_that_breaks_off_is_an_end(data: bytes) -> None:
+async def test_an_incomplete_frame_is_an_incomplete_read(data: bytes) -> None:
     with pytest.raises(asyncio.IncompleteReadError):
         await receive(data)
 
 
 @pytest.mark.parametrize("size", [0, 1, frames.CHUNK, frames.CHUNK + 1, 3 * frames.CHUNK])
-def test_chunks_are_the_whole_in_bounded_pieces(size: int) -> None:
+def test_chunks_are_all_bytes_in_pieces_of_bounded_size(size: int) -> None:
     rest = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
 
     pieces = list(frames.chunks(b"start", rest))
@@ -96,7 +96,7 @@ def test_chunks_are_the_whole_in_bounded_pieces(size: int) -> None:
     assert max(map(len, pieces)) <= frames.CHUNK + 5
 
 
-def test_a_head_is_json_that_any_reader_knows() -> None:
+def test_a_head_is_standard_json() -> None:
     data = frames.encode({"a": "\ud800"})
 
     assert json.loads(data[4:]) == {"a": "?", "parts": []}

@@ -1,0 +1,15 @@
+"""What `run.py extract` prints about a reading."""
+
+from tests.worker.reading.mails import with_file
+from worker.commands.extract import format_reading
+from worker.reading import read
+from worker.reading.attachments.file_types import WORD
+from worker.reading.attachments.library_guard import DAMAGED
+from worker.sandbox.mail_reader import encode
+
+
+def test_a_file_that_was_not_read_is_listed_with_the_reason() -> None:
+    broken = read(with_file("a.docx", "application/octet-stream", b"PK nothing"))
+    whole = read(with_file("a.txt", "text/plain", b"text"))
+    assert f"  1  a.docx  ({WORD}, 10 bytes); not read: {DAMAGED}\n" in format_reading(encode(broken).reading)
+    assert "  1  a.txt  (text/plain, 4 bytes)\n" in format_reading(encode(whole).reading)

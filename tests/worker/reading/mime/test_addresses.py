@@ -1,0 +1,39 @@
+"""Addresses are found in lists as people and programs write them."""
+
+import pytest
+
+from worker.reading.mime.addresses import parse_addresses
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (b"a@b.example", [("", "a@b.example")]),
+        (b"Jane Doe <Jane@B.example>", [("Jane Doe", "jane@b.example")]),
+        (b'"Doe, Jane" <j@b.example>, k@b.example', [("Doe, Jane", "j@b.example"), ("", "k@b.example")]),
+        (b"j@b.example (Jane)", [("Jane", "j@b.example")]),
+        (b"Team: a@b.example, c@d.example;", [("", "a@b.example"), ("", "c@d.example")]),
+        (b"undisclosed-recipients:;", []),
+        (b"=?utf-8?q?M=C3=BCller=2C_J?= <m@b.example>", [("Müller, J", "m@b.example")]),
+        (b"=?utf-8?q?J=C3=B6rg_=3Cj=40b=2Eexample=3E?=", [("Jörg", "j@b.example")]),
+        (b"Jane <jane@b.example", [("Jane", "jane@b.example")]),
+        (b"<>", []),
+        (b"root", [("", "root")]),
+        (b"John <john@machine(of his).example>", [("John", "john@machine.example")]),
+        (b"The Front Desk", [("The Front Desk", "")]),
+        (b"a@b.example; c@d.example", [("", "a@b.example"), ("", "c@d.example")]),
+        (b"x@y.example <real@b.example>", [("x@y.example", "real@b.example")]),
+        (b"", []),
+        (None, []),
+    ],
+)
+def test_each_address_is_found_with_its_name(raw: bytes | None, found: list[tuple[str, str]]) -> None:
+    assert parse_addresses(raw, 10) == found
+
+
+def test_addresses_over_the_limit_are_left_out() -> None:
+    assert len(parse_addresses(b", ".join(b"u%d@b.example" % n for n in range(3000)), 200)) == 200
+
+
+def test_comments_nested_a_thousand_levels_deep_cause_no_recursion() -> None:
+    assert parse_addresses(b"(" * 1000 + b")" * 1000 + b"a@b.example", 10)[0][1] == "a@b.example"
