@@ -1,14 +1,19 @@
-# What a developer types is what the checks run. `make run` needs Python 3.11 or newer and nothing else.
+# The checks run the same commands as a developer. `make run` needs only Python 3.11 or newer.
 
 PYTHON ?= python3
 BIN = .venv/bin
 export PORT ?= 8888
 
-.PHONY: run test test-setup check lint types imports bench delivery clean
+.PHONY: run unit test test-setup check lint types imports bench delivery clean
 
 run: .venv/installed
 	@$(BIN)/python run.py demo
 
+# Needs only Python packages: no apt, browser, Node, Dovecot or nginx. tests/support/selection.py lists what it leaves out.
+unit: .venv/tested
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not external and not slow"
+
+# Everything; installs from Debian what is missing.
 test: test-setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -24,7 +29,7 @@ bench: .venv/tested
 	@tests/setup.sh gcc isync nginx-light libnginx-mod-nchan
 	$(BIN)/python -m bench
 
-# Hundreds of clients through every fault, with what was measured: docs/delivery.md.
+# Hundreds of clients through every fault, with measurements: see docs/delivery.md.
 delivery: test-setup
 	$(BIN)/python -m pytest -q -s tests/faults/test_delivery*.py tests/faults/test_leaving.py tests/faults/test_restart.py
 
