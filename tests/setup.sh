@@ -35,9 +35,11 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Installing$missing ..."
 log=$(mktemp)
+# A mirror that fails once, and another apt-get that still runs, are waited for.
+patience="-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
 # The services must not start: the tests start their own, on their own ports.
-if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { apt-get update -q $patience && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -q -y $patience --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -20 "$log" >&2
     echo "Installing$missing failed; the last lines of apt-get are above." >&2
     exit 1
