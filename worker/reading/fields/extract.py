@@ -133,7 +133,7 @@ class _Search:
         if len(self.findings.values) >= MAX_FINDINGS:
             return
         if self.rule.type == "table":
-            if table := parse_table(self.source.text, label, end):
+            if self.findings.may_look_for_a_table() and (table := parse_table(self.source.text, label, end)):
                 self._add(Readings(table.start, table.end, (table.rows,)), f"label: {label.spelling}", 0.9)
             return
         if candidate is None:

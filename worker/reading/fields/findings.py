@@ -12,6 +12,8 @@ from worker.reading.text.plain import Utf16Offsets
 #: Alternatives of one field that are kept, and findings of one field that are compared.
 MAX_ALTERNATIVES = 5
 MAX_FINDINGS = 30
+#: Labels of one field below which a table is looked for: each look may read a thousand lines.
+MAX_TABLES = 100
 #: Highest confidence of a value if the same source has a different one too.
 CONTESTED = 0.6
 #: Characters of evidence for a text that is no value.
@@ -84,6 +86,13 @@ class FieldFindings:
     doubtful: list[dict[str, Any]] = field(default_factory=list)
     #: Text behind a label that is not of the field's type.
     wrong: list[dict[str, Any]] = field(default_factory=list)
+    #: How often a table was looked for.
+    tables: int = 0
+
+    def may_look_for_a_table(self) -> bool:
+        """Count one more look for a table; return False when there were MAX_TABLES before it."""
+        self.tables += 1
+        return self.tables <= MAX_TABLES
 
     def add_doubtful(self, source: FieldSource, start: int, end: int, values: Sequence[Any]) -> None:
         """Keep readings of one text; without any that is sure, the text itself."""

@@ -1,11 +1,13 @@
 """Knows the words of tables of items: the heads of their columns, and their rows of sums."""
 
 import re
+from functools import lru_cache
 
 from worker.reading.fields.words import fold_word
 
 #: Characters of a line that are examined.
 _LINE = 1_000
+_BETWEEN_WORDS = re.compile(r"[\s:.()/-]+")
 _HEAD_NAMES = """
     item items product products article articles sku qty quantity description unit units menge anzahl artikel
     bezeichnung beschreibung stueck stuck einzelpreis position pos quantite designation produit article cantidad
@@ -13,7 +15,7 @@ _HEAD_NAMES = """
     mnozstvi polozka popis quantidade produto descricao antal vare varenummer beskrivning benamning artikelnummer maara
     tuote kuvaus adet miktar urun aciklama ποσοτητα προιον περιγραφη 数量 商品名 品名 単価 商品
 """
-_HEADS = frozenset(_HEAD_NAMES.split())
+_HEADS = frozenset((name,) for name in _HEAD_NAMES.split())
 #: First words of rows that sum up the others.
 _TOTAL_NAMES = """
     subtotal total totals sum grand tax vat shipping freight discount postage handling balance
@@ -30,18 +32,24 @@ _TOTAL_PAIRS = frozenset({("sub", "total"), ("i", "alt"), ("ara", "toplam"), ("n
 
 def is_head(line: str, between: re.Pattern[str]) -> bool:
     """Say whether a line of cells is the head of a table of items; *between* separates the cells."""
-    return any(_first_words(cell)[:1] and _first_words(cell)[0] in _HEADS for cell in between.split(line[:_LINE]))
+    return _has_head(line[:_LINE], between)
+
+
+# Each label in a line asks this for the whole line.
+@lru_cache(maxsize=256)
+def _has_head(line: str, between: re.Pattern[str]) -> bool:
+    return any(_first_words(cell)[:1] in _HEADS for cell in between.split(line))
 
 
 def is_total(cells: list[str]) -> bool:
     """Say whether a row sums up the others: the first text in it says so, and it is not as full as they are."""
     named = [cell for cell in cells if any(map(str.isalpha, cell))]
-    words = _first_words(named[0]) if named else []
-    if not words or (words[0] not in _TOTALS and tuple(words[:2]) not in _TOTAL_PAIRS):
+    words = _first_words(named[0]) if named else ()
+    if not words or (words[0] not in _TOTALS and words[:2] not in _TOTAL_PAIRS):
         return False
     # "Total station theodolite, 2, 5.00" is an item: its other cells are as full as those of the other rows.
     return sum(1 for cell in cells if cell) <= max(2, len(cells) - 1)
 
 
-def _first_words(cell: str) -> list[str]:
-    return [token for word in re.split(r"[\s:.()/-]+", cell.strip()[:60])[:3] for token in fold_word(word)]
+def _first_words(cell: str) -> tuple[str, ...]:
+    return tuple(token for word in _BETWEEN_WORDS.split(cell.strip()[:60])[:3] for token in fold_word(word))

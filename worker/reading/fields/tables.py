@@ -65,6 +65,7 @@ def _is_head(cells: list[str]) -> bool:
 def _rows(text: str, lines: Iterator[tuple[int, int]], head: list[str]) -> tuple[list[dict[str, str]], int]:
     """Return the rows below the head, and the end of the last one. Sums and the next table end them."""
     rows: list[list[str]] = []
+    numbered: list[bool] = []  # the columns in which all rows so far have digits
     last, is_summed = 0, False
     for end, cells in _written_rows(text, islice(lines, MAX_LINES), len(head)):
         if len(rows) >= MAX_ROWS or not 2 <= len(cells) <= len(head):
@@ -76,11 +77,13 @@ def _rows(text: str, lines: Iterator[tuple[int, int]], head: list[str]) -> tuple
             continue
         # After a sum only a whole row is one more item; others belong to the table of sums.
         is_whole = len(cells) == len(head) > 2 and all(cells)
-        if _is_of_next_table(cells, rows, len(head)) or (is_summed and not is_whole):
+        digits = [_has_digit(cell) for cell in cells]
+        if _is_of_next_table(cells, digits, numbered, len(head)) or (is_summed and not is_whole):
             break
-        if rows and _continues(cells):
-            rows[-1] = _joined(rows[-1], cells)
+        if rows and not cells[0] and not any(digits):
+            rows[-1] = _joined(rows[-1], cells)  # it only continues the text of the row above
         else:
+            numbered = [one and other for one, other in zip(numbered, digits, strict=False)] if rows else digits
             rows.append(cells)
         last = end
     named = [{name: cell for name, cell in zip(head, cells, strict=False) if name and cell} for cells in rows]
@@ -117,24 +120,16 @@ def _completes(begun: list[str], cells: list[str], width: int) -> bool:
     return len(begun) == 1 or cells[0][:1].islower() or cells[0].startswith("(")
 
 
-def _is_of_next_table(cells: list[str], rows: list[list[str]], width: int) -> bool:
+def _is_of_next_table(cells: list[str], digits: list[bool], numbered: list[bool], width: int) -> bool:
     """Say whether a row is of another table: it is short or a head, with words where all rows so far have digits."""
-    digits = [_has_digit(cell) for cell in cells]
-    strange = [
-        column
-        for column, cell in enumerate(cells)
-        if cell and not digits[column] and all(column < len(row) and _has_digit(row[column]) for row in rows)
-    ]
-    return bool(rows and strange) and (len(cells) < width or (_is_head(cells) and not any(digits)))
+    strange = any(
+        cell and is_numbered and not digit for cell, digit, is_numbered in zip(cells, digits, numbered, strict=False)
+    )
+    return strange and (len(cells) < width or (_is_head(cells) and not any(digits)))
 
 
 def _has_digit(cell: str) -> bool:
     return any(map(str.isdigit, cell))
-
-
-def _continues(cells: list[str]) -> bool:
-    """Say whether a row only continues the text of the one above: it has no first cell and no digits."""
-    return not cells[0] and not any(map(_has_digit, cells))
 
 
 def _joined(row: list[str], more: list[str]) -> list[str]:

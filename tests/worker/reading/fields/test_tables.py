@@ -5,6 +5,7 @@ import pytest
 from tests.worker.reading.fields.test_extract import check_evidence
 from tests.worker.reading.mails import page, plain
 from worker.reading import FieldRule, read
+from worker.reading.fields.findings import MAX_TABLES
 
 ITEMS = FieldRule("items", ("Item", "Items"), type="table")
 CRATE = {"Item": "Crate", "Qty": "2", "Price": "5.00"}
@@ -108,3 +109,9 @@ def test_lines_may_be_between_the_rows() -> None:
     line = "+-------+-----+\n"
     text = f"{line}| Item  | Qty |\n{line}| Crate | 2   |\n{line}| Rope  | 1   |\n{line}"
     assert read(plain(text), [ITEMS]).fields["items"] == [{"Item": "Crate", "Qty": "2"}, {"Item": "Rope", "Qty": "1"}]
+
+
+@pytest.mark.parametrize(("heads", "found"), [(MAX_TABLES - 1, [CRATE]), (MAX_TABLES, None)])
+def test_a_table_is_looked_for_below_a_bounded_number_of_heads(heads: int, found: object) -> None:
+    text = "Item\tQty\n---\n\n" * heads + "Item\tQty\tPrice\nCrate\t2\t5.00\n"
+    assert read(plain(text), [ITEMS]).fields.get("items") == found
