@@ -201,21 +201,23 @@ def test_nothing_is_lost_doubled_or_not_listed_after_redis_deleted_a_kind_of_key
     evicted: EvictedInstallation, fate: str
 ) -> None:
     kinds = [kind for kind in key_kinds() if kind.fate == fate]
+    # One lost index may stay unnoticed while the others are there, so such keys go one at a time.
+    groups = [kinds[n::3] for n in range(3)] if fate == NOT_NEEDED else [[kind] for kind in kinds]
     deleted = set()
-    for kind in kinds:
+    for group in groups:
         evicted.harness.kill_worker()
         evicted.work_without_worker()
         before, created = evicted.records(), evicted.creations()
         with evicted.redis() as client:
-            found = [key for key in client.keys("*") if kind_of(key.decode()) == kind]
-            assert all(kind_of(key.decode()) for key in client.keys("*")), "all keys are classified"
-            if found:
-                deleted.add(kind.name)
-            client.delete(keys.REPAIRED, *found)
+            found = {key: kind_of(key.decode()) for key in client.keys("*")}
+            assert all(found.values()), "all keys are classified"
+            chosen = {key: kind.name for key, kind in found.items() if kind in group}
+            deleted |= set(chosen.values())
+            client.delete(keys.REPAIRED, *chosen)
         evicted.harness.start_worker(*READERS)
         evicted.until_repaired()
         evicted.harness.until(lambda: evicted.users() == ["ada"], "users are there")
-        is_read_again = kind.name == "item:<id>"
+        is_read_again = "item:<id>" in {kind.name for kind in group}
         evicted.check(before, lost=before if is_read_again else ())
         assert is_read_again or all(evicted.creations()[each] <= created[each] for each in before), "none is new twice"
     assert deleted == {kind.name for kind in kinds} - RARE
