@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export PORT ?= 8888
 
-.PHONY: run unit test test-setup check lint types imports bench delivery clean
+.PHONY: run unit test test-again test-setup check lint types imports bench delivery clean
 
 run: .venv/installed
 	@$(BIN)/python run.py demo
@@ -16,6 +16,10 @@ unit: .venv/tested
 # Everything; installs from Debian what is missing.
 test: test-setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# What failed in the last run, once more and one test at a time.
+test-again: .venv/tested
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 check: lint test
 
