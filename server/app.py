@@ -17,6 +17,7 @@ from server.access.client_address import client_address
 from server.context import Context
 from server.handlers.base import NotFoundHandler
 from server.handlers.download import AttachmentHandler, RawHandler
+from server.handlers.hit_rate import HitRateHandler
 from server.handlers.intake import IntakeHandler
 from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
@@ -72,6 +73,7 @@ def routes(context: Context) -> list[Any]:
         (r"/api/email/intake", IntakeHandler, arguments),
         (r"/api/email/intake/([a-z0-9][a-z0-9_-]{0,63})", WebhookHandler, arguments),
         (r"/api/quarantine", QuarantineHandler, arguments),
+        (r"/api/fields/hit-rate", HitRateHandler, arguments),
         (r"/api/test/workitem", TestItemHandler, arguments),
         (r"/api/mailboxes", MailboxesHandler, arguments),
         (r"/api/stats", StatsHandler, arguments),

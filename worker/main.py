@@ -25,6 +25,7 @@ from worker.mailboxes.assembly import (
     running_watchers,
 )
 from worker.mailboxes.connections import HostConnectLimiter
+from worker.publishing.field_results import expected_by_mailbox
 from worker.publishing.intake_reader import IntakeReader, ReaderLimits
 from worker.publishing.publication import ReceivingMailbox
 from worker.publishing.reading_metrics import ReadingMetrics
@@ -97,6 +98,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         mailstore = MailStore(settings.mail_folder)
         parts.callback(mailstore.close)
         reading_metrics, store_size = ReadingMetrics(), StoreSize(mailstore)
+        reading_metrics.expect_fields(expected_by_mailbox(rules(settings)))
         own_metrics = ProcessMetrics(process_name(), reading_metrics, store_size)
         parts.callback(own_metrics.close)
         await parts.enter_async_context(serving_samples(settings.runtime_folder, own_metrics))
@@ -243,7 +245,7 @@ async def _children(settings: Settings, functions: ChildFunctions, stop: asyncio
             name: ReceivingMailbox(mailbox.authentication_server, mailbox.team_addresses)
             for name, mailbox in settings.mailboxes.items()
         }
-        yield VersionReader(first, careful, headers, mailboxes=mailboxes)
+        yield VersionReader(first, careful, headers, mailboxes=mailboxes, rules=rules(settings))
     finally:
         await asyncio.gather(first.close(), careful.close(), headers.close())
         log.info("reading children stopped")

@@ -4,9 +4,13 @@ from functools import partial
 from typing import Any
 
 from server.http import schemas
+from server.http.rule_schemas import DAY, RULE_SCHEMAS
 from workitems.base.statuses import STATUSES
 
 Json = dict[str, Any]
+
+#: Name → shape of each request and answer.
+SCHEMAS: Json = schemas.SCHEMAS | RULE_SCHEMAS
 
 
 def _parameter(place: str, name: str, description: str = "", **schema: Any) -> Json:
@@ -130,6 +134,12 @@ PATHS: Json = {
         {200: _json("Items.", "Quarantine")}, (422,),
         parameters=[_query("start", "How many items to skip.", type="integer", minimum=0, default=0),
                     _query("limit", "Items on a page.", type="integer", minimum=1, maximum=200, default=50)])},
+    "/api/fields/hit-rate": {"get": _operation(
+        "How often each field of your rules was found in new mail of people, by day and mailbox", "read",
+        {200: _json("Days with such mail, the first one first.", "HitRate")}, (422,),
+        parameters=[_query("mailbox", "Only this mailbox; without it, all that the settings name."),
+                    _query("from", "The first day (UTC), such as 2026-03-01; without it, 30 days.", **DAY),
+                    _query("to", "The last day; today without it.", **DAY)])},
     "/api/workitems/{id}/message": {"parameters": [_ID], "get": _operation(
         "The body of the mail, for a sandboxed frame", "read", {200: _other("Sanitized HTML.", "text/html")}, (404,),
         parameters=[_query("images", "`1` allows images over https.")])},
@@ -193,7 +203,7 @@ def openapi_document() -> Json:
         },
         "paths": PATHS,
         "components": {
-            "schemas": schemas.SCHEMAS,
+            "schemas": SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A key with scopes, or the token."},
                 "session": {

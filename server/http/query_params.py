@@ -1,11 +1,14 @@
 """Checks the parameters of a query."""
 
 import re
+from contextlib import suppress
+from datetime import date
 
 from workitems.base.errors import InvalidChangeError
 from workitems.base.statuses import STATUSES
 
 _MAILBOX = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SUBMISSION = re.compile(r"sub_[a-z2-7]{26}", re.ASCII)
 
 
@@ -39,3 +42,11 @@ def parse_number(value: str, field: str, *, least: int, most: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most):
         raise InvalidChangeError(f"a whole number from {least} to {most} is accepted", field)
     return int(value)
+
+
+def parse_date(value: object, field: str) -> date:
+    """Return the day in *value*, which has the form 2026-03-01."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):  # there is no such day
+            return date.fromisoformat(value)
+    raise InvalidChangeError("a day such as 2026-03-01 is accepted", field)

@@ -88,6 +88,8 @@ class MailPublisher:
             await self.publish_mail(entry, is_acknowledged=True)
             return
         self._metrics.count(lane, REMOVED if outcome == "gone" else REVIEW if publication.is_quarantined else PUBLISHED)
+        if outcome == "new":
+            self._metrics.count_fields(entry.mailbox, publication.field_results)
         if outcome == "gone":  # the item was removed during the reading, so the stored files must go too
             await self._retry(lambda: self._mailstore.remove(entry.item_id))
         elif outcome == "renewed":  # another worker may have stored an older reading between the two steps
@@ -146,6 +148,7 @@ class MailPublisher:
             is_automatic=publication.is_automatic,
             status=publication.status,
             quarantined=publication.is_quarantined,
+            field_results=publication.field_results,
         )
         return published.outcome
 

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from worker.publishing.field_results import field_results
 from worker.sandbox.process import ReadingResult
 from workitems.intake import identity
 from workitems.mailstore.sidecar import RawMail
@@ -65,6 +66,8 @@ class Publication:
     is_quarantined: bool = False
     #: The status of a new item: own mail needs no work, so it is done.
     status: str = "new"
+    #: Name of an expected field → its result; empty for mail that no person wrote, or that was not read as it should.
+    field_results: dict[str, str] = field(default_factory=dict)
 
 
 def describe_file(part: Json, *names: str) -> Json:
@@ -87,10 +90,12 @@ def build_publication(
     *,
     reason: str | None = None,
     mailbox: ReceivingMailbox | None = None,
+    expected_fields: Sequence[str] = (),
 ) -> Publication:
     """Build the publication from the best version of the mail: a whole one, with the longest text.
 
     *versions* are in the order of the store; *fingerprints* are all stored ones; *reason* says why reading failed.
+    *expected_fields*: the names of the fields that the rules of the mailbox look for.
     """
     best = max(versions, key=lambda version: (is_whole(version.stored), len(version.result.reading.get("text", ""))))
     found = best.result.reading
@@ -127,6 +132,7 @@ def build_publication(
         "schema": SCHEMA_VERSION,
     }
     status = "done" if sent else "new"
+    counts = machine["kind"] == "human" and not failed and is_whole(best.stored)
     return Publication(
         machine,
         reading,
@@ -138,6 +144,7 @@ def build_publication(
         is_automatic=found["is_automatic"],
         is_quarantined=failed,
         status=status,
+        field_results=field_results(found, expected_fields) if counts else {},
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from worker.publishing.field_results import expected_by_mailbox
 from worker.publishing.publication import (
     Publication,
     ReadVersion,
@@ -16,6 +17,7 @@ from worker.publishing.sender_budgets import SenderBudgets, sender_of
 from worker.publishing.validation import validate_result
 from worker.sandbox.failure import ReadFailedError, deferred_error, unfinished_error
 from worker.sandbox.fair_queue import Sender
+from worker.sandbox.frames import EncodedRules
 from worker.sandbox.pool import FILES_SECONDS, Sandbox
 from worker.sandbox.process import ReadingResult
 from workitems.base.log import get_logger
@@ -58,13 +60,15 @@ class VersionReader:
         headers: Sandbox,
         budgets: SenderBudgets | None = None,
         mailboxes: Mapping[str, ReceivingMailbox] | None = None,
+        rules: EncodedRules | None = None,
     ) -> None:
-        """*mailboxes*: by name, what is known of each."""
+        """*mailboxes*: by name, what is known of each. *rules*: those of *first* and *careful*."""
         self._budgets = budgets or SenderBudgets()
         self._first = first
         self._careful = careful
         self._headers = headers
         self._mailboxes = mailboxes or {}
+        self._expected = expected_by_mailbox(rules or {})
         self._starting = asyncio.Lock()
         self._started = {first}
 
@@ -103,9 +107,12 @@ class VersionReader:
     def _build(
         self, found: Sequence[ReadVersion], versions: Sequence[RawMail], reason: str | None = None
     ) -> Publication:
-        mailbox = self._mailboxes.get(versions[0].sidecar.mailbox)
+        name = versions[0].sidecar.mailbox
         fingerprints = [stored.sidecar.raw for stored in versions]
-        return build_publication(found, fingerprints, reason=reason, mailbox=mailbox)
+        expected = self._expected.get(name, self._expected.get("*", ()))
+        return build_publication(
+            found, fingerprints, reason=reason, mailbox=self._mailboxes.get(name), expected_fields=expected
+        )
 
     async def _read_version(self, stored: RawMail, seconds: float | None) -> ReadingResult:
         if not is_whole(stored):

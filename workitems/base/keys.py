@@ -66,6 +66,7 @@ Lost:
 | after:<name> | sorted set of locations in the mailbox whose mail has an after-action, by ms of when |
 | posted:<digest> | fingerprint of the mail that a service's one-time token came with; expires |
 | signedout:<digest> | exists for a session that was ended early; expires with it |
+| fields:<mailbox>:<day> | hash: `<field>:<result>` → mails of people with that result; days since 1970; expires |
 """
 
 PREFIX = "{tubepost}:"
@@ -159,6 +160,10 @@ def alarm(what: str) -> str:
 
 def posted(digest: str) -> str:
     return f"{PREFIX}posted:{digest}"
+
+
+def field_counts(mailbox: str, day: int | str) -> str:
+    return f"{PREFIX}fields:{mailbox}:{day}"
 
 
 def signed_out(digest: str) -> str:

@@ -110,6 +110,14 @@ local function write_threads(mail, submission)
   add_copy(key, mail.id)
 end
 
+local function count_fields(mail)
+  -- What was read of each expected field. Each mail counts once: only here, where its item is made.
+  if #mail.field_results == 0 then return end
+  local key = P .. 'fields:' .. mail.mailbox .. ':' .. math.floor(redis.call('TIME')[1] / 86400)
+  for _, result in ipairs(mail.field_results) do redis.call('HINCRBY', key, result, 1) end
+  redis.call('EXPIRE', key, 400 * 86400)
+end
+
 local function last_seq()
   -- Return the last running number. When it was lost, that of the newest item: its second may get more items.
   local newest = redis.call('GET', P .. 'seq') or redis.call('ZRANGE', P .. 'items', -1, -1, 'WITHSCORES')[2] or 0
@@ -159,6 +167,7 @@ local function create(mail)
   if number then redis.call('HSET', P .. 'references', item.reference, item.submission) end
   if waiting.locations then redis.call('HSET', P .. 'item:' .. mail.id, 'locations', waiting.locations) end
   remember(mail.id, mail.who, 'created', '', item.reference)
+  count_fields(mail)
   schedule_if_due(mail, waiting, item.status)
   acknowledge(mail, waiting)
   return { 'new', feed_id, item.submission, item.reference, item.assignee, item.score, item.status }

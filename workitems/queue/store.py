@@ -1,7 +1,7 @@
 """The items: publish what was read, change what people decide, list. Every change is one atomic step."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -107,10 +107,12 @@ class ItemStore:
         who: str = "tubepost",
         status: str = "new",
         quarantined: bool = False,
+        field_results: Mapping[str, str] | None = None,
     ) -> PublishResult:
         """Create the item or renew its machine part, append its event, and acknowledge the *entry*, in one step.
 
-        *status* is for a new item; *quarantined*: its mail could not be read properly.
+        *status* is for a new item; *quarantined*: its mail could not be read properly. *field_results*: name of an
+        expected field → its result (`field_counts`), which counts if the item is new.
         *machine* needs `created_at`; *message_id* and *references* are `identity.message_key`s, nearest parent first;
         *date* is that of its header; *is_automatic*: it says that no person wrote it. Without *participants* only the
         sender takes part. Changes by people stay.
@@ -139,6 +141,7 @@ class ItemStore:
             "who": who,
             "status": status,
             "quarantined": quarantined,
+            "field_results": [f"{name}:{result}" for name, result in (field_results or {}).items()],
             "max_events": self._max_events,
             "bounded": self._reserve is not None,
         }

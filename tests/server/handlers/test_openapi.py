@@ -8,8 +8,7 @@ from tornado.web import RequestHandler
 from server.app import routes
 from server.context import Context
 from server.http.json_body import parse_json_object
-from server.http.openapi import openapi_document
-from server.http.schemas import SCHEMAS
+from server.http.openapi import SCHEMAS, openapi_document
 from server.intake.json_mail import ACCEPTED_FIELDS
 from tests.server.handlers.conftest import Call, body
 from workitems.queue.item import MACHINE_DEFAULTS

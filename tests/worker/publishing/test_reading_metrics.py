@@ -1,6 +1,7 @@
 """What a worker counts and measures while it reads."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -81,3 +82,35 @@ def test_every_series_is_there_before_the_first_mail() -> None:
     names = [each.name for metric in ReadingMetrics().collect() for each in metric.samples]
     assert names.count("tubepost_mails_read_total") == 8
     assert names.count("tubepost_reading_seconds_count") == 2
+
+
+def field_counts(metrics: ReadingMetrics) -> dict[tuple[str, ...], float]:
+    """Return (mailbox, field, result) → mails."""
+    samples = [each for metric in metrics.collect() for each in metric.samples]
+    return {tuple(each.labels.values()): each.value for each in samples if each.name == "tubepost_fields_total"}
+
+
+class FieldParts(FailingParts):
+    """A mail in which a field was found."""
+
+    async def read(self, *_: Any, **__: Any) -> Publication:
+        return replace(await super().read(), field_results={"deal": "found"})
+
+
+@pytest.mark.parametrize(("outcome", "mails"), [("new", 1), ("same", 0), ("renewed", 0), ("gone", 0)])
+async def test_the_fields_of_a_mail_count_once_when_its_item_is_new(outcome: str, mails: int) -> None:
+    metrics = ReadingMetrics()
+    metrics.expect_fields({"desk": ["deal"]})
+    await publisher(FieldParts(outcome), metrics).publish_mail(ENTRY)
+    expected = {("desk", "deal", "found"): mails, ("desk", "deal", "in_doubt"): 0, ("desk", "deal", "absent"): 0}
+    assert field_counts(metrics) == expected
+
+
+def test_mailboxes_that_no_setting_names_count_together() -> None:
+    metrics = ReadingMetrics()
+    metrics.expect_fields({"desk": ["deal"]})
+    for name in ("desk", "posted-1", "posted-2"):
+        metrics.count_fields(name, {"deal": "absent"})
+    found = field_counts(metrics)
+    assert (found["desk", "deal", "absent"], found["*", "deal", "absent"]) == (1, 2)
+    assert {mailbox for mailbox, _, _ in found} == {"desk", "*"}

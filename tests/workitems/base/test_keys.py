@@ -29,7 +29,7 @@ FATES = {
         "after:<name>:tries", "generation", "repaired", "restoring", "servers", "workers", "alarm:<what>",
         "reread", "certificates", "merging",
     },
-    LOST: {"history:<id>", "after:<name>", "posted:<digest>", "signedout:<digest>"},
+    LOST: {"history:<id>", "after:<name>", "posted:<digest>", "signedout:<digest>", "fields:<mailbox>:<day>"},
 }  # fmt: skip
 
 
