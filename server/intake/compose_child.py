@@ -22,6 +22,7 @@ from server.intake.sources.form import read_form
 from workitems.base.errors import InvalidChangeError
 from workitems.confinement import confine, landlock
 from workitems.confinement.limits import EXIT_MEMORY, ProcessLimits
+from workitems.confinement.short_child import ROOT
 from workitems.mailstore.ownership import open_shared
 
 #: Bytes of address space of a child: for 67 MB of JSON, its text and values, and the libraries.
@@ -32,9 +33,6 @@ PROCESSOR = 15
 
 #: Open descriptors of a child: six of its own, and some for libraries that load their data late.
 OPEN_FILES = 32
-
-#: The folder of the project: it may hold settings and mail too.
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)

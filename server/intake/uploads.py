@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +18,7 @@ from workitems.base.errors import IntakeFullError, InvalidChangeError, StoreUnav
 from workitems.base.log import get_logger
 from workitems.base.threads import Threads
 from workitems.confinement import start
-from workitems.confinement.limits import EXIT_MEMORY
+from workitems.confinement.short_child import PROGRAM, ChildEndedError, ask_short_child
 from workitems.intake import identity
 from workitems.intake.origin import MailOrigin
 from workitems.intake.put import Intake, PutResult
@@ -53,7 +50,7 @@ _TOO_LONG = "composing an uploaded mail takes too long"
 #: Bytes of a child's answer at most.
 _MAX_ANSWER = 256 * 1024
 
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from server.intake.compose_child import main; main()"
+_PROGRAM = PROGRAM.format(compose_child.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ class Uploads:
         try:
             async with asyncio.timeout(CHILD_TIMEOUT), turns:
                 answer = await _child({
-                    "request": asdict(request), "body": str(body), "mail": str(mail), "parent": os.getpid(),
+                    "request": asdict(request), "body": str(body), "mail": str(mail),
                     "memory": compose_child.MEMORY, "processor": compose_child.PROCESSOR,
                 })  # fmt: skip
         except TimeoutError:
@@ -239,27 +236,7 @@ def _composed_small(request: ComposeRequest, body: bytes) -> tuple[UploadedMail,
 
 async def _child(asked: dict[str, Any]) -> dict[str, Any]:
     """Run a compose child and return its answer. Raise InvalidChangeError if the body made the child end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *start.PYTHON_OPTIONS, "-c", _PROGRAM, str(compose_child.ROOT),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        limit=_MAX_ANSWER, **start.SURROUNDINGS,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps(asked).encode() + b"\n")
-        process.stdin.close()
-        output = await process.stdout.readline()  # not `communicate`, which reads any number of bytes
-        await process.wait()
-    except ValueError:  # over `limit`: the body has control of the child
-        raise InvalidChangeError("composing a mail from the body takes too much memory") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()  # what it has written already
-    if process.returncode != 0:
-        why = "memory" if process.returncode == EXIT_MEMORY else "time"
-        raise InvalidChangeError(f"composing a mail from the body takes too much {why}")
-    answer: dict[str, Any] = json.loads(output)
-    return answer
+        return await ask_short_child(_PROGRAM, asked, max_answer_bytes=_MAX_ANSWER)
+    except ChildEndedError as error:
+        raise InvalidChangeError(f"composing a mail from the body takes too much {error.why}") from None
