@@ -1,9 +1,7 @@
 """Runs users' patterns, with RE2 only: it takes linear time for any mail."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 from worker.reading.fields.rules import compile_pattern
 
@@ -11,14 +9,9 @@ from worker.reading.fields.rules import compile_pattern
 MAX_MATCHES = 20
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    return compile_pattern(pattern)
-
-
 def find_matches(pattern: str, text: str) -> Iterator[tuple[int, int]]:
     """Return (start, end) of each match, or of its first group if that took part; skip empty ones."""
-    for found in islice(_compiled(pattern).finditer(text), MAX_MATCHES):
+    for found in islice(compile_pattern(pattern).finditer(text), MAX_MATCHES):
         start, end = found.span(1) if found.re.groups and found.span(1)[0] >= 0 else found.span()
         if start < end:
             yield start, end

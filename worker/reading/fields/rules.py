@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -21,8 +22,12 @@ MAX_LABELS = 1_000
 PATTERN_MEMORY = 8 * 1024 * 1024
 
 
+@lru_cache(maxsize=256)
 def compile_pattern(pattern: str) -> Any:
-    """Compile an RE2 pattern. ValueError says what RE2 does not accept (look-around, back-references …)."""
+    """Compile an RE2 pattern, once for all mailboxes: a large one takes up to a second.
+
+    ValueError says what RE2 does not accept (look-around, back-references …).
+    """
     options = re2.Options()
     options.log_errors = False
     options.max_mem = PATTERN_MEMORY
