@@ -26,7 +26,7 @@ TOKEN = "a-token-of-operations"
 #: Kinds of keys that the installation below does not have.
 RARE = {"feed:seed", "restoring", "import:<name>:<folder>", "after:<name>:tries", "alarm:<what>", "servers"} | {
     "posted:<digest>", "signedout:<digest>", "after:<name>", "merged", "merging", "reread", "certificates",
-    "fields:<mailbox>:<day>",
+    "fields:<mailbox>:<day>", "job:<kind>", "answer:<kind>",
 }  # fmt: skip
 
 

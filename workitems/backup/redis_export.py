@@ -24,10 +24,11 @@ _SCAN = 500
 INDEXES = ("item:", "items", "items:", "history:", "submission:", "closed", "quarantine")
 
 #: The same, for what must not come back: a restored Redis begins a new epoch; no lease, entry or heartbeat of the old
-#: processes is valid; mail that waited is put again by the repair; and the manifest has the store's id and generation.
+#: processes is valid; nobody waits for an old job; mail that waited is put again by the repair; and the manifest has
+#: the store's id and generation.
 DROPPED = (
     "feed", "feed:", "events:", "intake", "attempts:", "lease:", "repaired", "store", "generation", "restoring",
-    "servers", "workers", "alarm:", "probe", "merging",
+    "servers", "workers", "alarm:", "probe", "merging", "job:", "answer:",
 )  # fmt: skip
 
 #: Hashes that one step reads: their revision belongs to the records that they have with it.

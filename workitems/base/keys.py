@@ -47,7 +47,11 @@ Not needed, since all continues without it:
 | events:<id> | hash: cursor → the event that clients get, as JSON; those of an item's removal are in the feed itself |
 | import:<name>:<folder> | hash: uidvalidity, uid, last, since: how far an import of old mail has come |
 | reread | hash: what (mailbox:since:digest of the rules), before: how far `run.py reread` has come |
-| lease:<name> | the token of the worker that watches the mailbox; ends by itself; `import.<name>`: that of the import |
+| lease:<name> | the token of the worker that watches the mailbox; ends by itself; `import.<name>`: that of the import,
+  `job.<kind>`: that of a job |
+| job:<kind> | hash: the last job (`trial`, `reread`): id, state, request, who, asked (ms), tries, progress, reason;
+  expires |
+| answer:<kind> | JSON: what the job found; expires |
 | merging | id of the submission that is merged into another now; expires |
 | after:<name>:tries | hash: location → how often its action failed |
 | generation | random, new whenever Redis knew no store: data that is lost is not in the next generation |
@@ -152,6 +156,14 @@ def lease(name: str) -> str:
 
 def after(name: str) -> str:
     return f"{PREFIX}after:{name}"
+
+
+def job(kind: str) -> str:
+    return f"{PREFIX}job:{kind}"
+
+
+def answer(kind: str) -> str:
+    return f"{PREFIX}answer:{kind}"
 
 
 def alarm(what: str) -> str:

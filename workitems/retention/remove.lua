@@ -31,6 +31,7 @@ redis.call('ZADD', P .. 'removing', 'NX', milliseconds(), id)
 redis.call('HSETNX', P .. 'retention', 'removed', milliseconds())
 if now[3] then complete_submission(now[3]) end
 redis.call('DEL', key, waits, P .. 'history:' .. id, P .. 'events:' .. id)
+redis.call('DEL', P .. 'answer:trial')  -- it may have what was read from the mail
 redis.call('ZREM', P .. 'quarantine', id)
 redis.call('ZREM', P .. 'closed', id)
 if not now[1] then return { 'removed', feed_id } end
