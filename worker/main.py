@@ -1,7 +1,7 @@
 """The worker process. Its parts start in this order and stop in the reverse order:
 
 Redis ─ mail store ─ intake and items ─ reading children ─┬─ reader
-                                                          ├─ repair, users and keys, retention
+                                                          ├─ repair, users and keys, retention, jobs
                                                           ├─ each mailbox: lease ─ a poller a folder ─ after-actions
                                                           └─ worker heartbeat
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 import uvloop
 
+from worker.jobs.assembly import job_runners
 from worker.mailboxes.assembly import (
     after_action_triggers,
     mailboxes_acting_on_close,
@@ -148,6 +149,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         retention = Retention(redis, mailstore, durable_state.removal, settings.retention, worker=consumer)
         await parts.enter_async_context(service_tasks.running("retention", retention.run()))
         await parts.enter_async_context(service_tasks.running("store size", store_size.run()))
+        for runner in job_runners(redis, mailstore, store, settings, rules, worker=consumer):
+            await parts.enter_async_context(service_tasks.running("jobs", runner.run()))
         connect_limiter = HostConnectLimiter()
         watchers = [
             make_watcher(name, mailbox, settings, redis, intake, durable_state, consumer, connect_limiter)

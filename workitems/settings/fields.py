@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic import model_validator as after_all
 
 from workitems.settings.section import Section, as_tuple, matching
@@ -34,8 +34,8 @@ class FieldWay(Section):
 
     @field_validator("pattern")
     @classmethod
-    def _is_re2(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
+    def _is_re2(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None and (info.context or {}).get("compiles", True):
             import re2  # an extension of 2 MB that only those who have patterns need
 
             options = re2.Options()

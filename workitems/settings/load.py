@@ -62,8 +62,13 @@ def load_settings(environ: Mapping[str, str] = os.environ, *, file: Path | None 
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        lines = [_sentence(detail, where) for detail in error.errors(include_url=False, include_context=True)]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError(describe_errors(error, where)) from None
+
+
+def describe_errors(error: ValidationError, where: Mapping[str, str] | None = None) -> str:
+    """Return a line for each thing that is wrong; *where*: dotted setting → the variable that it came from."""
+    details = error.errors(include_url=False, include_context=True)
+    return "\n".join(_sentence(detail, where or {}) for detail in details)
 
 
 def settings_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -112,7 +117,7 @@ def _parse(text: str, path: list[str]) -> Any:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _sentence(detail: Any, where: dict[str, str]) -> str:
+def _sentence(detail: Any, where: Mapping[str, str]) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path) or "settings"
     shown = f"{where[name]} ({name})" if name in where else name

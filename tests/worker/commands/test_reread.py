@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.worker.polled_mailbox import until
-from worker.commands import reread as command
 from worker.commands.progress_bar import ProgressLine
 from worker.commands.reread import reread
+from worker.jobs import reread as walk
+from worker.main import rules
 from workitems.base import keys
 from workitems.base.errors import InvalidChangeError
 from workitems.base.redis import RedisClient
@@ -82,7 +83,7 @@ async def test_every_item_waits_to_be_read_again_the_newest_first(desk: Desk) ->
 async def test_an_interrupted_call_is_continued_with_the_same_rules_only(desk: Desk) -> None:
     items = [await desk.item(day) for day in (1, 2, 3)]
     score = await desk.redis.zscore(keys.items(), items[1])
-    place = {"what": f"::{command._digest(desk.settings)}", "before": f"{score:.0f}"}
+    place = {"what": f"::{walk.digest(rules(desk.settings))}", "before": f"{score:.0f}"}
     await desk.redis.hset(keys.REREAD, mapping=place)
     assert await desk.reread()
     assert await desk.waiting() == items[:1]
@@ -109,7 +110,7 @@ async def test_few_mails_wait_at_a_time_and_an_interrupted_command_continues(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = [await desk.item(day) for day in range(1, 6)]
-    monkeypatch.setattr(command, "MAX_WAITING", 2)
+    monkeypatch.setattr(walk, "MAX_WAITING", 2)
     running = asyncio.create_task(desk.reread())
 
     async def is_full() -> bool:
@@ -121,7 +122,7 @@ async def test_few_mails_wait_at_a_time_and_an_interrupted_command_continues(
     assert "Stopped after 2 of 5 items. The same command continues from there." in desk.said
     # Workers have read them meanwhile.
     await desk.redis.delete(keys.INTAKE, *(keys.attempts(item_id) for item_id in items))
-    monkeypatch.setattr(command, "MAX_WAITING", 200)
+    monkeypatch.setattr(walk, "MAX_WAITING", 200)
     assert await desk.reread()
     assert await desk.waiting() == items[2::-1]
 

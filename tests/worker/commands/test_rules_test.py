@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.worker.commands.test_reread import Desk
-from worker.commands.rules_test import FieldTrial, Trial, format_trial, rules_test
+from worker.commands.rules_test import format_trial, rules_test
+from worker.jobs.rules_trial import FieldTrial, Trial
 from workitems.base.errors import InvalidChangeError
 from workitems.base.redis import RedisClient
 from workitems.settings import Settings
