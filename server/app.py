@@ -19,6 +19,7 @@ from server.handlers.base import NotFoundHandler
 from server.handlers.download import AttachmentHandler, RawHandler
 from server.handlers.hit_rate import HitRateHandler
 from server.handlers.intake import IntakeHandler
+from server.handlers.jobs import RereadHandler, TrialHandler
 from server.handlers.message import MessageHandler
 from server.handlers.metrics import MetricsHandler
 from server.handlers.openapi import DocsHandler, OpenApiHandler
@@ -74,6 +75,8 @@ def routes(context: Context) -> list[Any]:
         (r"/api/email/intake/([a-z0-9][a-z0-9_-]{0,63})", WebhookHandler, arguments),
         (r"/api/quarantine", QuarantineHandler, arguments),
         (r"/api/fields/hit-rate", HitRateHandler, arguments),
+        (r"/api/rules/trial", TrialHandler, arguments),
+        (r"/api/reread", RereadHandler, arguments),
         (r"/api/test/workitem", TestItemHandler, arguments),
         (r"/api/mailboxes", MailboxesHandler, arguments),
         (r"/api/stats", StatsHandler, arguments),

@@ -1,5 +1,6 @@
 """The parts of a server process that the handlers use: made once in `main`, the same for every request."""
 
+import asyncio
 from dataclasses import dataclass
 
 from server.access.authentication import Authenticator
@@ -14,6 +15,7 @@ from server.stream.hub import Hub
 from server.stream.stream_opener import StreamOpener
 from workitems.base.redis import RedisClient
 from workitems.intake.put import Intake
+from workitems.jobs.job import Jobs
 from workitems.mailstore.store import MailStore
 from workitems.queue.store import ItemStore
 from workitems.queue.submissions import Submissions
@@ -34,6 +36,9 @@ class Context:
     intake: Intake
     mailstore: MailStore
     removal: Removal
+    jobs: Jobs
+    #: The turn of the one child that checks field rules.
+    rules_turn: asyncio.Semaphore
     uploads: Uploads
     sources: SourceRegistry
     hub: Hub

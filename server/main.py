@@ -51,6 +51,7 @@ from workitems.base.tasks import cancel_and_wait
 from workitems.base.threads import hanging_threads
 from workitems.intake.put import Intake
 from workitems.intake.spool import Spool
+from workitems.jobs.job import Jobs
 from workitems.mailstore.store import MailStore
 from workitems.people.account_upkeep import AccountUpkeep
 from workitems.people.accounts import Accounts
@@ -227,6 +228,8 @@ async def build_context(settings: Settings, stack: AsyncExitStack) -> tuple[Cont
         sources=sources,
         mailstore=mailstore,
         removal=durable_state.removal,
+        jobs=Jobs(redis),
+        rules_turn=asyncio.Semaphore(1),
         hub=hub,
         stream_opener=StreamOpener(hub, redis),
         stats=stats,

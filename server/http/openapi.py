@@ -74,6 +74,19 @@ def _body(required: bool = True, **kinds: str | None) -> Json:
     return {"required": required, "content": content}
 
 
+def _job(summary: str, request: str, found: str, schema: str) -> Json:
+    """Return the operations of a kind of job."""
+    return {
+        "post": _operation(
+            summary, "admin",
+            {202: _json("A worker does it; ask by GET how far it is.", schema),
+             409: _json("Another one is not finished.", "Error")},
+            (413, 422), requestBody=_body(json=request)),
+        "get": _operation(found, "admin", {200: _json("The last one.", schema)}, (404,)),
+        "delete": _operation("Stop it", "admin", {200: _json("It is stopped.", schema)}, (404,)),
+    }  # fmt: skip
+
+
 _FILTERS = [
     _query("status", "Only items of this status.", enum=list(STATUSES)),
     _query("mailbox", "Only items of this mailbox."),
@@ -140,6 +153,12 @@ PATHS: Json = {
         parameters=[_query("mailbox", "Only this mailbox; without it, all that the settings name."),
                     _query("from", "The first day (UTC), such as 2026-03-01; without it, 30 days.", **DAY),
                     _query("to", "The last day; today without it.", **DAY)])},
+    "/api/rules/trial": _job(
+        "Try field rules on the newest stored mails; nothing changes", "Trial",
+        "What the rules find, beside what was found before", "TrialJob"),
+    "/api/reread": _job(
+        "Have stored mail read again, the newest first", "Reread",
+        "How far it is", "RereadJob"),
     "/api/workitems/{id}/message": {"parameters": [_ID], "get": _operation(
         "The body of the mail, for a sandboxed frame", "read", {200: _other("Sanitized HTML.", "text/html")}, (404,),
         parameters=[_query("images", "`1` allows images over https.")])},
