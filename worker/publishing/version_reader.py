@@ -72,6 +72,15 @@ class VersionReader:
         self._starting = asyncio.Lock()
         self._started = {first}
 
+    async def use_rules(self, rules: EncodedRules) -> None:
+        """Read all mail that is not in a child yet with *rules*, if a child can start with them.
+
+        Raises SandboxUnavailableError or OSError when none can; then nothing changes.
+        """
+        await self._first.try_rules(rules)
+        self._first.use_rules(rules)
+        self._careful.use_rules(rules)
+
     async def read(self, versions: Sequence[RawMail], *, seconds: float | None = None) -> Publication:
         """Read all versions, each within *seconds* or `first_read_seconds`. Raises the first ReadFailedError.
 

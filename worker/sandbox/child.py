@@ -1,8 +1,8 @@
 """The program of a reading child, started as `python -I -B … worker/sandbox/child.py`.
 
 It loads the function that its first frame names and gives up all rights that it does not need. Then it answers each
-frame with one frame until its input ends. It sends class names and line numbers of errors, never their texts, which
-may quote a mail.
+frame until its input ends: a mail, or other rules for the mails after it. It sends class names and line numbers of
+errors, never their texts, which may quote a mail.
 """
 
 import gc
@@ -35,6 +35,9 @@ PROJECT_FOLDERS = (ROOT / "worker", ROOT / "tests")
 #: Bytes that one system call reads or writes: an ordinary mail in one call.
 BUFFER = 128 * 1024
 
+#: A function that makes the reading function from the rules.
+MakeReader = Callable[[Any], frames.ReadFunction]
+
 _NAME = re.compile(r"(?:worker|tests)(?:\.[a-z_][a-z0-9_]*)+:[a-z_][a-z0-9_]*")
 
 
@@ -47,7 +50,8 @@ def main() -> int:
     confine.tie_to_parent(hello["parent"])
     limits = ChildLimits.decode(hello["limits"])
     try:
-        read = load(hello["function"])(hello["setup"])
+        make_reader = load(hello["function"])
+        read = make_reader(hello["setup"])
     except Exception as error:  # noqa: BLE001  imports and rules may raise anything; the parent needs a report
         send(outgoing, {**describe(error), "message": str(error)[:300]})  # safe to quote: no mail has been read yet
         return 1
@@ -60,7 +64,7 @@ def main() -> int:
     readable = [*PROJECT_FOLDERS, *landlock.libraries()]
     missing = confine.confine(limits, readable)
     send(outgoing, {"ready": True, "missing": missing, "cpu": time.process_time()})
-    serve(incoming, outgoing, read, limits, memory)
+    serve(incoming, outgoing, make_reader, read, limits, memory)
     return 0
 
 
@@ -74,19 +78,24 @@ def own_pipes() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(incoming, "rb", BUFFER), os.fdopen(outgoing, "wb", BUFFER)
 
 
-def load(name: str) -> Callable[[Any], frames.ReadFunction]:
+def load(name: str) -> MakeReader:
     """Import `package.module:function`, which must be in this project's own files. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError("the reading function must be named as worker.module:function")
     module, function = name.split(":")
-    found: Callable[[Any], frames.ReadFunction] = getattr(importlib.import_module(module), function)
+    found: MakeReader = getattr(importlib.import_module(module), function)
     if not is_project_file(Path(sys.modules[module].__file__ or "/")):
         raise ValueError(f"{module} was found outside of the project")
     return found
 
 
 def serve(
-    incoming: BinaryIO, outgoing: BinaryIO, read: frames.ReadFunction, limits: ChildLimits, memory: "MemoryMeter"
+    incoming: BinaryIO,
+    outgoing: BinaryIO,
+    make_reader: MakeReader,
+    read: frames.ReadFunction,
+    limits: ChildLimits,
+    memory: "MemoryMeter",
 ) -> None:
     """Answer every frame until the input ends."""
     timer = CpuTimer()
@@ -95,8 +104,12 @@ def serve(
         send(outgoing, {"file": n})
 
     while frame := frames.receive(incoming):
-        head, (raw,) = frame
+        head, parts = frame
         del frame
+        if "setup" in head:
+            read = change_setup(outgoing, make_reader, read, head["setup"])
+            continue
+        (raw,) = parts
         watch = FileWatch(timer, report, head["files"])
         try:
             answers = read(raw, head["mailbox"], watch)
@@ -120,6 +133,23 @@ def serve(
             [],
             frames.Answer({}, None),
         )  # keep nothing of a mail while waiting for the next one
+
+
+def change_setup(
+    outgoing: BinaryIO, make_reader: MakeReader, read: frames.ReadFunction, setup: Any
+) -> frames.ReadFunction:
+    """Return the function that reads with another *setup*, or *read* when there is none, and tell the parent."""
+    try:
+        read = make_reader(setup)
+    except MemoryError:
+        os._exit(EXIT_MEMORY)
+    except Exception as error:  # noqa: BLE001  rules may raise anything; the parent ends this process then
+        send(outgoing, describe(error))
+        return read
+    gc.collect()
+    gc.freeze()
+    send(outgoing, {"ready": True, "cpu": time.process_time()})
+    return read
 
 
 def pack(reading: dict[str, Any], attachments: Sequence[bytes]) -> tuple[dict[str, Any], list[bytes]]:

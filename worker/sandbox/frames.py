@@ -5,10 +5,12 @@ head stays small enough to decode on an event loop.
 
     to the child    {"function", "setup", "parent", "limits"}        once, then for every mail
                     {"mailbox", "seconds": CPU seconds, "files": CPU seconds for its files, "parts": [n]} + the raw mail
+                    {"setup"}                                        now and then: other rules for the mails after it
     to the parent   {"ready": true, "missing": […], "cpu"}           once, then for every mail
+                    {"ready": true, "cpu"}                           the other rules are in use
                     {"reading": {…}, "long": [names], "more": whether another answer follows, "rss", "cpu",
                      "parts": […]} + long texts + attachments
-                    {"error": class, "where": "file.py:12"}          for either, when it failed
+                    {"error": class, "where": "file.py:12"}          for any of them, when it failed
 
 A mail with files whose content is read gets two answers: first all but that content, then all. In between,
 `{"file": n}` says which file is read next. The second answer has only the fields that changed, and `"same": true` when

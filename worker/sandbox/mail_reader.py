@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from worker.reading import MailAttachment, Reading, read, read_files, read_headers, read_message
+from worker.reading.fields.extract import forget_plans
 from worker.reading.fields.rules import GENERAL_RULES, FieldRule, add_general
 from worker.sandbox.file_watch import FileWatch
 from worker.sandbox.frames import GENERAL, Answer, EncodedRules, ReadFunction
@@ -32,6 +33,7 @@ def make_reader(rules: EncodedRules) -> ReadFunction:
     """
     decoded = {mailbox: _decode(given) for mailbox, given in rules.items()}
     others = decoded.get("*", GENERAL_RULES)
+    forget_plans()
 
     def read_mail(raw: bytes, mailbox: str, watch: FileWatch) -> Iterator[Answer]:
         message = read_message(raw, decoded.get(mailbox, others))

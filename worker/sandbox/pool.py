@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from worker.sandbox import failure
 from worker.sandbox.fair_queue import Sender
@@ -89,6 +90,16 @@ class Sandbox:
         self._add(first)
         self._refill()
 
+    async def try_rules(self, rules: EncodedRules) -> None:
+        """Start a child with *rules*, and end it. Raises SandboxUnavailableError or OSError when it does not start."""
+        child = await Child.start(replace(self._spec, setup=rules))
+        child.kill()
+        await child.wait()
+
+    def use_rules(self, rules: EncodedRules) -> None:
+        """Read with *rules* from now on. Mail that a child has already is still read with the former ones."""
+        self._spec = replace(self._spec, setup=rules)
+
     async def close(self) -> None:
         """End every child and wait for its end. May be called twice."""
         self._open = False
@@ -142,10 +153,11 @@ class Sandbox:
     async def _work(self, child: Child, permit: LanePermit) -> None:
         """Let *child* read waiting mails as long as it may continue; then offer it again, or kill it."""
         ahead: deque[Job] = deque()  # mails that it was given and has not answered
-        usable = True
+        usable = False
         try:
+            usable = self._has_setup(child) or await child.change_setup(self._spec.setup)
             while usable:
-                fresh = self._queue.take_share(ahead) if self._can_continue(child) and not permit.is_slow else []
+                fresh = self._queue.take_share(ahead) if self._can_take(child) and not permit.is_slow else []
                 ahead.extend(fresh)
                 if not ahead:
                     break
@@ -162,6 +174,13 @@ class Sandbox:
 
     def _can_continue(self, child: Child) -> bool:
         return self._open and not child.is_worn_out
+
+    def _can_take(self, child: Child) -> bool:
+        """Return whether a child may take more mail now. After a change of rules it must first answer what it has."""
+        return self._can_continue(child) and self._has_setup(child)
+
+    def _has_setup(self, child: Child) -> bool:
+        return child.setup is self._spec.setup
 
     async def _read(self, child: Child, permit: LanePermit, ahead: deque[Job], fresh: Sequence[Job]) -> bool:
         """Have the first of *ahead* read. Return whether the child may continue: it must have answered all in order.

@@ -18,6 +18,9 @@ from workitems.confinement import start
 #: Seconds that a child may take from its start to its first answer; 0.5 to 1 is usual, a busy machine needs more.
 START_TIME = 60.0
 
+#: Seconds that a child may take to change its setup; some 0.1 are usual, a busy machine needs more.
+CHANGE_TIME = 20.0
+
 #: Seconds to wait for the rest of standard error once a process has ended.
 END_TIME = 5.0
 
@@ -71,13 +74,15 @@ class ChildSpec:
 class Child:
     """A running process. `missing_confinement` names the confinement steps that the platform does not support."""
 
-    def __init__(self, process: Process, transport: asyncio.SubprocessTransport, limits: ChildLimits) -> None:
+    def __init__(self, process: Process, transport: asyncio.SubprocessTransport, spec: ChildSpec) -> None:
         self.mails = 0
+        #: The argument with which its function was made.
+        self.setup = spec.setup
         self.is_ready = False
         self.missing_confinement: list[str] = []
         self._process = process
         self._transport = transport
-        self._limits = limits
+        self._limits = spec.limits
         self._is_killed = False
         self._resident = 0
         self._processor = 0.0
@@ -96,7 +101,7 @@ class Child:
             stderr=PIPE,
             **start.SURROUNDINGS,
         )
-        child = cls(Process(transport, protocol, loop), transport, spec.limits)
+        child = cls(Process(transport, protocol, loop), transport, spec)
         try:
             async with asyncio.timeout(START_TIME):
                 await child._set_up(spec)
@@ -132,6 +137,23 @@ class Child:
             or self._resident > limits.max_resident_bytes
             or self._processor > limits.max_cpu_seconds / 2
         )
+
+    async def change_setup(self, setup: Any) -> bool:
+        """Have it read with another *setup*. Return whether it does; else it must be ended.
+
+        Call it only while the child has no mail.
+        """
+        try:
+            async with asyncio.timeout(CHANGE_TIME):
+                await self._send({"setup": setup})
+                head, _ = await self._receive()
+            self._processor = float(head["cpu"])
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, frames.FrameError):
+            return False
+        except (KeyError, TypeError, ValueError, OverflowError):  # it refuses the setup, or sends something else
+            return False
+        self.setup = setup
+        return True
 
     async def send(self, mails: Sequence[tuple[bytes, dict[str, Any]]], *, drain: bool) -> None:
         """Send raw mails with their heads; then `receive` once for each. Raises ReadFailedError when it has ended.

@@ -66,6 +66,11 @@ def _plan(rules: tuple[FieldRule, ...]) -> _Plan:
     return _Plan(rules)
 
 
+def forget_plans() -> None:
+    """Forget the plans of rules that are not in use any more. The next mail makes those that it needs."""
+    _plan.cache_clear()
+
+
 def extract_fields(sources: list[FieldSource], rules: Sequence[FieldRule], sent: date | None = None) -> Extraction:
     """Return the fields of a mail that came on the day *sent*.
 
