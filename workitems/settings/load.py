@@ -85,6 +85,8 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: not accepted: its lists or tables are too deep in each other") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -1,0 +1,30 @@
+"""Compares two states of the settings."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from workitems.settings.root import Settings
+
+#: The tables that a running worker takes from a changed file: all that decides which fields are read.
+RULES_TABLES = frozenset({"fields", "reading"})
+
+
+def changed_names(before: Settings, after: Settings) -> list[str]:
+    """Return the dotted names of the settings that differ, without RULES_TABLES. They never have a value in them."""
+    return [name for name in _differences(before, after) if name.split(".")[0] not in RULES_TABLES]
+
+
+def _differences(before: BaseModel, after: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(before).model_fields:
+        yield from _compare(f"{prefix}{name}", getattr(before, name), getattr(after, name))
+
+
+def _compare(name: str, before: object, after: object) -> Iterator[str]:
+    if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+        yield from _differences(before, after, f"{name}.")
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):  # a table that only one of them has is one name
+            yield from _compare(f"{name}.{key}", before.get(key), after.get(key))
+    elif before != after:
+        yield name
