@@ -1,7 +1,7 @@
 """The worker process. Its parts start in this order and stop in the reverse order:
 
 Redis ─ mail store ─ intake and items ─ reading children ─┬─ reader
-                                                          ├─ repair, users and keys, retention, jobs
+                                                          ├─ repair, users and keys, retention, rules, jobs
                                                           ├─ each mailbox: lease ─ a poller a folder ─ after-actions
                                                           └─ worker heartbeat
 """
@@ -37,6 +37,7 @@ from worker.sandbox.pool import READ_MAIL, Sandbox
 from worker.service_tasks import ServiceTasks
 from worker.upkeep.repair import Repairer
 from worker.upkeep.retention import Retention
+from worker.upkeep.rules_reload import RulesReload
 from worker.upkeep.store_size import StoreSize
 from workitems.base import log as logs
 from workitems.base.errors import StoreError
@@ -100,7 +101,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         parts.callback(mailstore.close)
         reading_metrics, store_size = ReadingMetrics(), StoreSize(mailstore)
         reading_metrics.expect_fields(expected_by_mailbox(rules(settings)))
-        own_metrics = ProcessMetrics(process_name(), reading_metrics, store_size)
+        rules_reload = RulesReload(settings, rules)
+        parts.callback(rules_reload.close)
+        own_metrics = ProcessMetrics(process_name(), reading_metrics, store_size, rules_reload)
         parts.callback(own_metrics.close)
         await parts.enter_async_context(serving_samples(settings.runtime_folder, own_metrics))
         durable_state = DurableState(redis, mailstore, max_events=settings.stream.max_feed_events)
@@ -138,6 +141,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         # All objects up to here live until the end, so the garbage collector need not examine them each time.
         gc.collect()
         gc.freeze()
+        await parts.enter_async_context(service_tasks.running("rules", rules_reload.run(readings.use_rules)))
         await parts.enter_async_context(_reading(reader, service_tasks))
         repairer = Repairer(
             redis, intake, durable_state.reapply_removals, count_evictions=redis_watch.count_repairable_evictions
@@ -157,7 +161,12 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
             for name, mailbox in settings.mailboxes.items()
         ]
         await parts.enter_async_context(
-            running_heartbeat(HeartbeatWriter(redis, consumer, os.getpid(), settings.host), watchers, service_tasks)
+            running_heartbeat(
+                HeartbeatWriter(redis, consumer, os.getpid(), settings.host),
+                watchers,
+                service_tasks,
+                get_rules_error=lambda: rules_reload.error,
+            )
         )
         await parts.enter_async_context(running_watchers(watchers, service_tasks))
         if not stop.is_set():

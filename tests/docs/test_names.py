@@ -11,7 +11,9 @@ from server.context import Context
 from tests.docs.conftest import PATIENCE
 from tests.support.program import PROJECT
 from tests.support.waiting import eventually
+from worker.main import rules
 from worker.publishing.reading_metrics import ReadingMetrics
+from worker.upkeep.rules_reload import RulesReload
 from worker.upkeep.store_size import StoreSize
 from workitems.mailstore.store import MailStore
 from workitems.settings import Settings
@@ -91,6 +93,7 @@ async def _worker_metrics() -> CollectorRegistry:
     await sizes.measure_some()
     mailstore.close()
     registry.register(sizes)
+    registry.register(RulesReload(Settings(), rules))
     return registry
 
 

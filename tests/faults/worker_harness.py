@@ -33,8 +33,9 @@ run(load_settings(), ChildFunctions(*sys.argv[1:]))
 class WorkerHarness:
     """All files are below *folder*; `close` ends all programs."""
 
-    def __init__(self, folder: Path, *, start: str = "all", settings: str = "") -> None:
+    def __init__(self, folder: Path, *, start: str = "all", settings: str = "", program: str = PROGRAM) -> None:
         self.folder = folder
+        self._program = program
         _open_parents(folder)
         self.dovecot = Dovecot(folder / "dovecot")
         self.redis_server = RedisServer()
@@ -81,10 +82,9 @@ poll_seconds = 1
         environment |= {"TUBEPOST_CONFIG": str(self.config), "PYTHONPATH": str(PROJECT)}
         if failpoint:
             environment["TUBEPOST_FAILPOINT"] = failpoint
+        command = [sys.executable, "-c", self._program, *functions]
         with self.log.open("ab") as log:
-            self.worker = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *functions], cwd=self.folder, env=environment, stdout=log, stderr=log
-            )
+            self.worker = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
 
     def kill_worker(self) -> None:
         """Kill the worker, as a power cut does."""

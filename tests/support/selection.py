@@ -21,6 +21,7 @@ EXTERNAL = (
     "worker/jobs/test_with_a_worker.py",
     "worker/mailboxes/test_after_action.py",
     "worker/mailboxes/test_sent.py",
+    "worker/test_changed_rules.py",
     "worker/test_main.py",
 )
 

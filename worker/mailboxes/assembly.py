@@ -1,7 +1,7 @@
 """Builds the watcher of each mailbox, and starts and stops all mailboxes of a worker together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from worker.mailboxes.action_runner import ActionRunner, make_action_plan
@@ -88,15 +88,23 @@ async def running_watchers(watchers: list[Watcher], service_tasks: ServiceTasks)
 
 @asynccontextmanager
 async def running_heartbeat(
-    report: HeartbeatWriter, watchers: list[Watcher], service_tasks: ServiceTasks
+    report: HeartbeatWriter,
+    watchers: list[Watcher],
+    service_tasks: ServiceTasks,
+    *,
+    get_rules_error: Callable[[], str],
 ) -> AsyncIterator[None]:
-    """Write inside the block, again and again, that this worker is alive and which mailboxes it watches."""
+    """Write inside the block, again and again, that this worker is alive and which mailboxes it watches.
+
+    *get_rules_error* returns why the rules in the settings file are not in use, '' while they are.
+    """
 
     async def write() -> None:
         reason = ""
         while not_cancelled():
             try:
-                await report.write(tuple(watcher.name for watcher in watchers if watcher.has_lease))
+                mailboxes = tuple(watcher.name for watcher in watchers if watcher.has_lease)
+                await report.write(mailboxes, get_rules_error())
             except StoreError as error:
                 if str(error) != reason:
                     reason = str(error)

@@ -45,13 +45,16 @@ class WorkerHeartbeat:
     version: str = ""
     #: The machine that the worker runs on; '' in the heartbeat of a former version.
     host: str = ""
+    #: Why the field rules in its settings file are not in use; '' while they are.
+    rules_error: str = ""
 
     @classmethod
     def decode(cls, raw: bytes) -> Self | None:
         """Decode a heartbeat; None when *raw* is none. Unknown names are ignored: a newer worker may write more."""
         try:
             known = {name: value for name, value in json.loads(raw).items() if name in cls.__slots__}
-            return cls(**known | {"at": float(known["at"]), "mailboxes": tuple(known.get("mailboxes", ()))})
+            known |= {"at": float(known["at"]), "mailboxes": tuple(known.get("mailboxes", ()))}
+            return cls(**known | {"rules_error": str(known.get("rules_error", ""))})
         except (ValueError, TypeError, AttributeError, KeyError):
             return None
 
@@ -65,9 +68,10 @@ class HeartbeatWriter:
         self._heartbeat = WorkerHeartbeat(0.0, 0.0, pid, version=installed_version(), host=host)
         self._warned = False
 
-    async def write(self, mailboxes: tuple[str, ...]) -> None:
+    async def write(self, mailboxes: tuple[str, ...], rules_error: str = "") -> None:
         """Write that the worker is alive and holds *mailboxes*; remove workers that have long been dead.
 
+        *rules_error*: why the field rules in its settings file are not in use.
         A worker that lacks a right cannot do its work, so it does not count as alive.
         """
         await probe(self._redis)
@@ -80,6 +84,7 @@ class HeartbeatWriter:
             mailboxes=mailboxes,
             in_hand=in_hand,
             waiting=waiting,
+            rules_error=rules_error,
         )
         with translating_errors():
             heartbeats = await _read_heartbeats(self._redis)

@@ -58,6 +58,13 @@ async def test_a_heartbeat_says_on_which_host_the_worker_runs(redis: RedisClient
     assert (await live_workers(redis))["one"].host == "alpha"
 
 
+async def test_a_heartbeat_says_why_changed_rules_are_not_used_until_they_are(redis: RedisClient) -> None:
+    report = HeartbeatWriter(redis, "one", 1)
+    for error in ("fields.deal: set labels, pattern or both", ""):
+        await report.write((), error)
+        assert (await live_workers(redis))["one"].rules_error == error
+
+
 async def test_a_worker_without_recent_heartbeat_is_dead_and_one_that_stopped_is_removed(redis: RedisClient) -> None:
     one, two = HeartbeatWriter(redis, "one", 1), HeartbeatWriter(redis, "two", 2)
     await one.write(())
