@@ -96,7 +96,12 @@ def check(_: argparse.Namespace) -> int:
     """check whether Redis, the mail store and each mailbox can be reached"""
     from worker.commands.check import check as check_all
 
-    return 0 if asyncio.run(check_all(load_settings())) else 1
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        continued = "Workers that run continue with their former field rules until this is mended."
+        raise SettingsError(f"{error}\n{continued}") from None
+    return 0 if asyncio.run(check_all(settings)) else 1
 
 
 def restart(_: argparse.Namespace) -> int:

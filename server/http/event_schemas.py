@@ -69,6 +69,7 @@ _INTAKE_EXAMPLE: Json = {
             "advice": "Set appendonly yes and appendfsync always.",
         }
     ],
+    "rules": [],
 }
 
 
@@ -144,7 +145,8 @@ _EVENTS: dict[str, Json] = {
         data=shape({"mailbox": TEXT, "folder": TEXT, "taken": _COUNT, "todo": _COUNT, "going_on": BOOLEAN}),
     ),
     "intake_status": _event(
-        "Whether any worker is alive, how many mails could not be read as they should, and what is wrong with Redis.",
+        "Whether any worker is alive, how many mails could not be read as they should, and what is wrong with Redis "
+        "and with changed field rules.",
         {"data": _INTAKE_EXAMPLE},
         data=INTAKE,
     ),

@@ -180,7 +180,9 @@ INTAKE: Json = shape({
     | {"description": "Items whose mail could not be read as it should."},
     "redis": _rows(kind=TEXT, error=BOOLEAN, message=TEXT, advice=TEXT)
     | {"description": "What is wrong with Redis by its own answers. `error`: not only a warning."},
-}, optional=("redis",))  # fmt: skip
+    "rules": _rows(kind=TEXT, error=BOOLEAN, message=TEXT, advice=TEXT)
+    | {"description": "Why workers read with former field rules: those in the settings file cannot be used."},
+}, optional=("redis", "rules"))  # fmt: skip
 _PROCESS: Json = {
     "process": TEXT | {"description": "Its name on its host, such as `server_00`."},
     "host": TEXT | {"description": "The machine that it runs on; '' if a former version does not say it."},

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from server.status.health import UNWATCHED, FolderHealth, FolderProgress, IntakeHealth, MailboxHealth
 from workitems.mailboxes.checkpoint import CONNECTING, FAILING, NEEDS_SIGN_IN, PAUSED, WATCHING
 from workitems.settings.mailbox import MailboxSettings
+from workitems.status.rules_findings import judge_rules
 from workitems.status.snapshot import HealthSnapshot, parse_number
 
 #: Seconds without a heartbeat of a worker, or without a worker for a mailbox, until it is reported.
@@ -51,7 +52,8 @@ def assess_intake(
     seen: HealthSnapshot, mailboxes: Mapping[str, MailboxSettings], observed: Observation
 ) -> IntakeHealth:
     """Judge what *seen* means for the *mailboxes* of the settings."""
-    workers = sum(seen.taken_at - at <= WORKER_TIMEOUT for at in seen.workers.values())
+    alive = {name for name, at in seen.workers.items() if seen.taken_at - at <= WORKER_TIMEOUT}
+    workers = len(alive)
     silent = 0.0 if workers else seen.taken_at - max(observed.worker_heartbeat_at, observed.since)
     has_no_worker = silent > WORKER_TIMEOUT
     return IntakeHealth(
@@ -65,6 +67,7 @@ def assess_intake(
         waiting_since=seen.waiting_since,
         quarantined=seen.quarantined,
         quarantined_since=seen.quarantined_since,
+        rules=judge_rules({name: error for name, error in seen.rules_errors.items() if name in alive}),
     )
 
 

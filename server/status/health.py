@@ -111,6 +111,8 @@ class IntakeHealth:
     quarantined_since: float | None
     #: What is wrong with Redis by its own answers.
     redis: tuple[Finding, ...] = ()
+    #: What is wrong with changed field rules.
+    rules: tuple[Finding, ...] = ()
 
     def summary_to_json(self) -> Json:
         """Return what does not belong to one mailbox."""
@@ -123,6 +125,7 @@ class IntakeHealth:
             "waiting_since": iso_time(self.waiting_since),
             "quarantine": {"count": self.quarantined, "since": iso_time(self.quarantined_since)},
             "redis": [finding.to_json() for finding in self.redis],
+            "rules": [finding.to_json() for finding in self.rules],
         }
 
     def to_json(self) -> Json:

@@ -98,7 +98,7 @@ class Monitor:
         return self.intake_health
 
     async def _send_intake(self, now: IntakeHealth) -> None:
-        is_default = not now.has_no_worker and not now.quarantined and not now.redis
+        is_default = not now.has_no_worker and not now.quarantined and not now.redis and not now.rules
         await self._send("intake_status", now.summary_to_json(), is_default=is_default)
 
     async def _send_mailbox(self, mailbox: MailboxHealth) -> None:

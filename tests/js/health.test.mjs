@@ -53,6 +53,14 @@ test("what is wrong with Redis is shown: an error is urgent, and a warning can b
   assert.deepEqual(words(knows(alone({ no_worker: false, redis: [] }))), []);
 });
 
+test("changed field rules that cannot be used are shown until they can, and cannot be dismissed", () => {
+  const finding = { kind: "rules", error: true, message: "those in the settings file are not used by one", advice: "Mend it." };
+  const health = knows(alone({ no_worker: false, rules: [finding] }));
+  assert.deepEqual(words(health), ["Field rules those in the settings file are not used by one. Mend it."]);
+  assert.deepEqual(health.banners(NOW).map(({ urgent, news }) => [urgent, news]), [[false, undefined]]);
+  assert.deepEqual(words(knows(alone({ no_worker: false, rules: [] }))), []);
+});
+
 test("a new UIDVALIDITY has a banner for an hour, which can be dismissed", () => {
   const health = knows(mailbox({ rebaselined: "2026-11-22T11:10:00Z" }));
   assert.deepEqual(words(health), ["claims was renumbered by its mail server; nothing is lost or doubled."]);

@@ -111,6 +111,15 @@ password = "not-the-password"
     assert "Traceback" not in done.stderr
 
 
+def test_check_of_a_broken_file_says_what_workers_do_meanwhile(harness: WorkerHarness) -> None:
+    done = _run(harness, "check", settings='[fields.deal]\nlabel = "Deal"\n')
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:] == [
+        "fields.deal.label: no such setting; did you mean labels?",
+        "Workers that run continue with their former field rules until this is mended.",
+    ]
+
+
 def test_check_changes_nothing(harness: WorkerHarness) -> None:
     harness.dovecot.seed([make_mail(1)])
     _run(harness, "check")

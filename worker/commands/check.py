@@ -7,6 +7,7 @@ from worker.commands.check_confinement import check_confinement
 from worker.commands.check_files import check_disk, check_secret_files
 from worker.commands.check_mailbox import check_mailbox
 from worker.commands.check_report import ERROR, OK, CheckReport
+from worker.commands.check_rules import check_rules
 from worker.imap import LoginRefusedError
 from workitems.base import log as logs
 from workitems.base.errors import RestoreIncompleteError, SettingsError, TubepostError, UnreadableStoreIdError
@@ -19,7 +20,7 @@ from workitems.status.redis_check import check_redis
 
 
 async def check(settings: Settings, echo: Callable[[str], object] | None = None) -> bool:
-    """Check Redis, the files, all sources and mailboxes, and *echo* lines for each. Returns whether all work."""
+    """Check Redis, the files, field rules, all sources and mailboxes, and *echo* lines. Returns whether all work."""
     logs.configure("error")  # what matters is printed here
     boxes = settings.mailboxes.items()
     sources = {f"source {name}": source for name, source in settings.sources.items()}
@@ -34,6 +35,8 @@ async def check(settings: Settings, echo: Callable[[str], object] | None = None)
         report.add_findings("disk", *check_disk(settings.data))
         report.add_findings("children", *await check_confinement())
         report.add_findings("secrets", *check_secret_files(settings))
+        if usable:
+            report.add_findings("rules", *await check_rules(usable))
         for part, source in sources.items():
             report.add(part, *_source(source))
         if not boxes:

@@ -4,7 +4,7 @@ And alarms: of all processes one reports a fault, once, and one reports its end.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workitems.base import keys
 from workitems.base.redis import RedisClient, translating_errors
@@ -35,6 +35,8 @@ class HealthSnapshot:
     pending_actions: Mapping[str, int] | None = None
     #: Alarms that are on.
     alarms: frozenset[str] = frozenset()
+    #: Worker → why the field rules in its settings file are not in use; those without an error are missing.
+    rules_errors: Mapping[str, str] = field(default_factory=dict)
 
 
 async def take_snapshot(
@@ -64,18 +66,20 @@ async def take_snapshot(
         answers = iter(await pipeline.execute())
     (seconds, micro), workers, waiting, oldest, quarantined, first = (next(answers) for _ in range(6))
     folders = {place: _text(next(answers)) for place in places}
+    heartbeats = {name.decode(): worker for name, raw in workers.items() if (worker := WorkerHeartbeat.decode(raw))}
     leases = {name: (next(answers), next(answers)) for name in mailboxes}
     return HealthSnapshot(
         taken_at=seconds + micro / 1e6,
         folders=folders,
         leased_since={name: _since(token) for name, (token, _) in leases.items() if token},
-        workers={name.decode(): worker.at for name, raw in workers.items() if (worker := WorkerHeartbeat.decode(raw))},
+        workers={name: each.at for name, each in heartbeats.items()},
         waiting_mails=waiting,
         waiting_since=int(oldest[0][0].split(b"-")[0]) / 1000 if oldest else None,
         quarantined=quarantined,
         quarantined_since=first[0][1] / 1000 if first else None,
         pending_actions={name: count for name, (_, count) in leases.items()},
         alarms=frozenset(alarm for alarm in asked if next(answers)),
+        rules_errors={name: each.rules_error for name, each in heartbeats.items() if each.rules_error},
     )
 
 

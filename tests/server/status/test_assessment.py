@@ -164,3 +164,14 @@ def test_the_json_form_is_plain_and_its_times_are_utc() -> None:
     assert mailbox["progress"] == [{"folder": "INBOX", "taken": 4, "todo": 9}]
     assert found["intake"]["quarantine"] == {"count": 3, "since": "2027-01-15T07:59:00Z"}
     assert (found["intake"]["workers"], found["intake"]["no_worker"], found["intake"]["waiting"]) == (1, False, 2)
+
+
+def test_rules_that_are_not_used_are_reported_once_for_all_live_workers_with_the_same_error() -> None:
+    workers = dict.fromkeys("abcde", NOW - 4) | {"dead": NOW - 100}
+    errors = dict.fromkeys("abcd", "fields.x: wrong.") | {"e": "another", "dead": "old"}
+    found = assess(seen(workers=workers, rules_errors=errors)).rules
+    assert [finding.message for finding in found] == [
+        "those in the settings file are not used by a, b, c and 1 more: fields.x: wrong",
+        "those in the settings file are not used by e: another",
+    ]
+    assert assess(seen()).rules == ()

@@ -203,6 +203,22 @@ async def test_what_is_wrong_with_redis_is_sent_with_its_advice_until_it_is_corr
     assert corrected == []
 
 
+async def test_rules_that_a_worker_cannot_use_are_sent_until_it_can(context: Context, open_stream: Open) -> None:
+    heartbeat = HeartbeatWriter(context.redis, "mail-1-worker_00", 1)
+    async with open_stream() as stream:
+        await stream.next("connected")
+        for error in ("fields.deal: set labels, pattern or both", ""):
+            await heartbeat.write((), error)
+            await context.monitor.check_once()
+        wrong, mended = [(await stream.next("intake_status")).json["data"]["rules"] for _ in range(2)]
+    (found,) = wrong
+    assert found["message"] == (
+        "those in the settings file are not used by mail-1-worker_00: fields.deal: set labels, pattern or both"
+    )
+    assert found["advice"].startswith("Mail is read with the former rules until")
+    assert mended == []
+
+
 async def test_after_an_outage_of_redis_no_worker_counts_as_dead(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ async def test_an_empty_redis_gives_an_empty_snapshot(redis: RedisClient) -> Non
 async def test_one_snapshot_has_all_that_workers_wrote(redis: RedisClient) -> None:
     now = await redis_time(redis)
     await HeartbeatWriter(redis, "one", 1).write(("claims",))
+    await HeartbeatWriter(redis, "two", 2).write((), "fields.deal: wrong")
     await Lease(redis, "claims", "one", ttl_seconds=30).acquire()
     await FolderRecord(redis, "claims", "Entwürfe").set_state(WATCHING)
     await redis.xadd(keys.INTAKE, {"id": "wi_x"})
@@ -36,6 +37,7 @@ async def test_one_snapshot_has_all_that_workers_wrote(redis: RedisClient) -> No
     assert seen.taken_at >= now
     assert seen.folders["claims", "Entwürfe"]["state"] == WATCHING
     assert abs(seen.workers["one"] - seen.taken_at) < 5
+    assert seen.rules_errors == {"two": "fields.deal: wrong"}
     assert abs(seen.leased_since["claims"] - seen.taken_at) < 5
     assert "orders" not in seen.leased_since
     assert seen.pending_actions == {"claims": 1, "orders": 0}

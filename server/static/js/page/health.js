@@ -62,7 +62,7 @@ export class Health {
     const noWorker = Boolean(intake?.no_worker);
     const found = this.#dataOf("mailbox_status").flatMap((mailbox) =>
       [troubleBanner(mailbox, noWorker, now), renumberedBanner(mailbox, now), actionBanner(mailbox)]);
-    found.push(...(intake?.redis ?? []).map(redisBanner));
+    found.push(...(intake?.redis ?? []).map(redisBanner), ...(intake?.rules ?? []).map(rulesBanner));
     if (intake && noWorker) found.push({ key: "no_worker", urgent: true, name: "", words: noWorkerWords(intake, now) });
     return found.filter((banner) => banner !== null).sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.key.localeCompare(b.key));
   }
@@ -139,6 +139,14 @@ function actionBanner({ name, after: pending }) {
  */
 function redisBanner({ kind, error, message, advice }) {
   return { key: `redis ${kind}`, urgent: error, news: !error, name: "Redis", words: sentences(`${visible(message)}.`, visible(advice)) };
+}
+
+/**
+ * @param {{ message: string, advice: string }} finding
+ * @returns {Banner} not urgent, since mail is still read
+ */
+function rulesBanner({ message, advice }) {
+  return { key: `rules ${message}`, urgent: false, name: "Field rules", words: sentences(`${visible(message)}.`, visible(advice)) };
 }
 
 /**
