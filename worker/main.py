@@ -165,7 +165,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
                 HeartbeatWriter(redis, consumer, os.getpid(), settings.host),
                 watchers,
                 service_tasks,
-                get_rules_error=lambda: rules_reload.error,
+                get_rules_report=lambda: (rules_reload.error, rules_reload.digest),
             )
         )
         await parts.enter_async_context(running_watchers(watchers, service_tasks))

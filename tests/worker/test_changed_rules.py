@@ -11,8 +11,12 @@ from tests.faults.worker_harness import PROGRAM, WorkerHarness, make_mail
 from workitems.base import keys
 from workitems.intake.identity import item_id
 
-#: The worker as it is, with less time between two looks.
-HASTY = f"import worker.upkeep.rules_reload as reload\nreload.LOOK_SECONDS = 0.1\n{PROGRAM}"
+#: The worker as it is, with less time between two looks and between two heartbeats.
+HASTY = f"""
+from worker.mailboxes import assembly
+from worker.upkeep import rules_reload
+rules_reload.LOOK_SECONDS = assembly.HEARTBEAT_SECONDS = 0.1
+{PROGRAM}"""
 
 TEXT = "Deal: XY-9\r\nShip: AB-7\r\nPort: 12345"
 IN_USE = "changed field rules are in use"
@@ -84,14 +88,14 @@ def test_the_next_mail_is_read_with_a_changed_file_and_with_the_former_rules_whi
 
 
 def test_files_that_are_half_written_renamed_or_removed_lose_no_mail_and_do_not_end_the_worker(desk: Desk) -> None:
-    mails = [make_mail(n, text=TEXT) for n in range(1, 301)]
+    mails = [make_mail(n, text=TEXT) for n in range(1, 151)]
     desk.dovecot.seed(mails)
     for n in range(2):
         whole = desk.usual + rule("ship") * (n == 0) + rule("port")
         with desk.file.open("w") as file:
             file.write(whole[:-8])  # its last pattern has no end
             file.flush()
-            desk.until(lambda n=n: len(desk.items()) >= 60 * n, "mail comes")
+            desk.until(lambda n=n: len(desk.items()) >= 30 * n, "mail comes")
             file.write(whole[-8:])
         desk.until_logged(IN_USE, 2 * n + 1)
         new = desk.folder / "new"

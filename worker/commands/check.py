@@ -36,7 +36,7 @@ async def check(settings: Settings, echo: Callable[[str], object] | None = None)
         report.add_findings("children", *await check_confinement())
         report.add_findings("secrets", *check_secret_files(settings))
         if usable:
-            report.add_findings("rules", *await check_rules(usable))
+            report.add_findings("rules", *await check_rules(usable, settings))
         for part, source in sources.items():
             report.add(part, *_source(source))
         if not boxes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from worker.commands.progress_bar import ProgressLine, format_bar
@@ -13,7 +14,12 @@ from workitems.base.redis import RedisClient, connect, translating_errors
 from workitems.mailstore.store import MailStore
 from workitems.recovery.durable_state import DurableState
 from workitems.settings import Settings
+from workitems.settings.comparison import rules_digest
 from workitems.status.heartbeats import live_workers
+from workitems.status.rules_findings import list_names
+
+#: Seconds to wait for workers that do not use the rules of the settings yet: they need five, and five to say it.
+RULES_SECONDS = 20.0
 
 
 async def reread(
@@ -35,6 +41,7 @@ async def reread(
     mailstore = MailStore(settings.mail_folder)
     try:
         await DurableState(redis, mailstore, max_events=settings.stream.max_feed_events).identify()
+        await _wait_for_rules(redis, rules_digest(settings), line, stop)
         call = Reread(redis, mailstore, since=since, mailbox=mailbox, rules=rules(settings))
         await call.prepare()
         _say_where(call, line)
@@ -77,6 +84,25 @@ def _say_where(call: Reread, line: ProgressLine) -> None:
             f"An interrupted call with the same rules is continued: {call.continued:,} of {call.counts.total:,} "
             f"items were looked at, the others came before {_day(call.continues_before)}."
         )
+
+
+async def _wait_for_rules(redis: RedisClient, digest: str, line: ProgressLine, stop: asyncio.Event) -> None:
+    """Wait until all workers use the rules with this *digest*, for RULES_SECONDS; then name those that do not."""
+    others: dict[str, str] = {}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RULES_SECONDS):
+            while not stop.is_set():
+                workers = await live_workers(redis)
+                others = {
+                    name: each.rules_error for name, each in workers.items() if each.rules_digest not in ("", digest)
+                }
+                if not others:
+                    return
+                line.show(f"Waiting until the rules in the settings are used by {list_names(list(others))}.")
+                await asyncio.sleep(PAUSE)
+    if not stop.is_set():
+        why = next(filter(None, others.values()), "their settings file or their environment is another one")
+        line.print(f"Other rules than in these settings are used by {list_names(list(others))}: {why}.")
 
 
 def _day(score: float) -> str:

@@ -92,11 +92,12 @@ async def running_heartbeat(
     watchers: list[Watcher],
     service_tasks: ServiceTasks,
     *,
-    get_rules_error: Callable[[], str],
+    get_rules_report: Callable[[], tuple[str, str]],
 ) -> AsyncIterator[None]:
     """Write inside the block, again and again, that this worker is alive and which mailboxes it watches.
 
-    *get_rules_error* returns why the rules in the settings file are not in use, '' while they are.
+    *get_rules_report* returns why the rules in the settings file are not in use ('' while they are), and the digest of
+    those that are.
     """
 
     async def write() -> None:
@@ -104,7 +105,7 @@ async def running_heartbeat(
         while not_cancelled():
             try:
                 mailboxes = tuple(watcher.name for watcher in watchers if watcher.has_lease)
-                await report.write(mailboxes, get_rules_error())
+                await report.write(mailboxes, *get_rules_report())
             except StoreError as error:
                 if str(error) != reason:
                     reason = str(error)

@@ -19,7 +19,7 @@ from workitems.base.log import get_logger
 from workitems.base.service_loop import run_service_loop
 from workitems.base.threads import Threads
 from workitems.settings import Settings
-from workitems.settings.comparison import changed_names
+from workitems.settings.comparison import changed_names, rules_digest
 from workitems.settings.load import load_settings, settings_file
 from workitems.status.process_metrics import gauge
 
@@ -56,6 +56,7 @@ class LoadedFile:
     """A valid file: its rules, and the settings that only a restart changes."""
 
     rules: EncodedRules
+    digest: str
     needs_restart: tuple[str, ...]
 
 
@@ -71,6 +72,8 @@ class RulesReload(Collector):
         """*settings*: those with which the worker started; *encode* makes the rules of the children from settings."""
         #: Why the rules of the file are not in use; '' while they are.
         self.error = ""
+        #: What distinguishes the rules that are in use.
+        self.digest = rules_digest(settings)
         self._settings = settings
         self._encode = encode
         self._environ = environ
@@ -138,7 +141,8 @@ class RulesReload(Collector):
     def _load(self) -> LoadedFile:
         """Load the file. Raises SettingsError. It may take long, so it runs in a thread."""
         settings = load_settings(self._environ, file=self._file)
-        return LoadedFile(self._encode(settings), tuple(changed_names(self._settings, settings)))
+        others = tuple(changed_names(self._settings, settings))
+        return LoadedFile(self._encode(settings), rules_digest(settings), others)
 
     async def _apply(self, loaded: LoadedFile, use: UseRules) -> None:
         if loaded.needs_restart != self._needs_restart and loaded.needs_restart:
@@ -146,7 +150,7 @@ class RulesReload(Collector):
         self._needs_restart = loaded.needs_restart
         if loaded.rules != self._rules:
             await use(loaded.rules)
-            self._rules = loaded.rules
+            self._rules, self.digest = loaded.rules, loaded.digest
             log.info("changed field rules are in use")
 
     def _report(self, error: str) -> None:

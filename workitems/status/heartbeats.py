@@ -47,6 +47,8 @@ class WorkerHeartbeat:
     host: str = ""
     #: Why the field rules in its settings file are not in use; '' while they are.
     rules_error: str = ""
+    #: What distinguishes the rules that it uses (`workitems.settings.comparison`); '' in that of a former version.
+    rules_digest: str = ""
 
     @classmethod
     def decode(cls, raw: bytes) -> Self | None:
@@ -54,7 +56,8 @@ class WorkerHeartbeat:
         try:
             known = {name: value for name, value in json.loads(raw).items() if name in cls.__slots__}
             known |= {"at": float(known["at"]), "mailboxes": tuple(known.get("mailboxes", ()))}
-            return cls(**known | {"rules_error": str(known.get("rules_error", ""))})
+            texts = {name: str(known.get(name, "")) for name in ("rules_error", "rules_digest")}
+            return cls(**known | texts)
         except (ValueError, TypeError, AttributeError, KeyError):
             return None
 
@@ -68,10 +71,10 @@ class HeartbeatWriter:
         self._heartbeat = WorkerHeartbeat(0.0, 0.0, pid, version=installed_version(), host=host)
         self._warned = False
 
-    async def write(self, mailboxes: tuple[str, ...], rules_error: str = "") -> None:
+    async def write(self, mailboxes: tuple[str, ...], rules_error: str = "", rules_digest: str = "") -> None:
         """Write that the worker is alive and holds *mailboxes*; remove workers that have long been dead.
 
-        *rules_error*: why the field rules in its settings file are not in use.
+        *rules_error*: why the field rules in its settings file are not in use. *rules_digest*: those that are.
         A worker that lacks a right cannot do its work, so it does not count as alive.
         """
         await probe(self._redis)
@@ -85,6 +88,7 @@ class HeartbeatWriter:
             in_hand=in_hand,
             waiting=waiting,
             rules_error=rules_error,
+            rules_digest=rules_digest,
         )
         with translating_errors():
             heartbeats = await _read_heartbeats(self._redis)

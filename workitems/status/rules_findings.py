@@ -22,7 +22,7 @@ def judge_rules(errors: Mapping[str, str]) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             "rules",
-            f"those in the settings file are not used by {_list(names)}: {error.rstrip('.')}",
+            f"those in the settings file are not used by {list_names(names)}: {error.rstrip('.')}",
             _ADVICE,
             is_error=True,
         )
@@ -30,6 +30,7 @@ def judge_rules(errors: Mapping[str, str]) -> tuple[Finding, ...]:
     )
 
 
-def _list(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return f"{', '.join(names[:MAX_NAMES])}{more}"

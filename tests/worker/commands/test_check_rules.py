@@ -5,6 +5,7 @@ from pathlib import Path
 from worker.commands.check import check
 from workitems.base.redis import RedisClient
 from workitems.settings import Settings
+from workitems.settings.comparison import rules_digest
 from workitems.status.heartbeats import HeartbeatWriter
 
 
@@ -29,4 +30,9 @@ async def test_a_worker_that_cannot_use_its_rules_is_an_error_until_it_can(
         ],
     )
     await heartbeat.write(())
-    assert await say() == (True, ["rules       ok       no running worker has an error in its field rules"])
+    assert await say() == (True, ["rules       ok       the running workers use those in these settings"])
+    await heartbeat.write((), "", "other rules")
+    other = "rules       WARNING  other ones than in these settings are used by mail-1-worker_00."
+    assert await say() == (True, [other])
+    await heartbeat.write((), "", rules_digest(settings))
+    assert await say() == (True, ["rules       ok       the running workers use those in these settings"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import eventually
 from tests.worker.polled_mailbox import until
 from worker.commands.progress_bar import ProgressLine
 from worker.commands.reread import reread
@@ -26,6 +27,8 @@ from workitems.queue.item import MACHINE_DEFAULTS
 from workitems.queue.store import ItemStore
 from workitems.recovery.durable_state import DurableState
 from workitems.settings import Settings
+from workitems.settings.comparison import rules_digest
+from workitems.status.heartbeats import HeartbeatWriter
 
 
 class Desk:
@@ -135,3 +138,26 @@ async def test_items_without_raw_mail_are_counted(desk: Desk) -> None:
     assert await desk.reread()
     assert await desk.waiting() == []
     assert "1 cannot be read again: their raw mail is no longer kept." in desk.said
+
+
+async def test_nothing_is_read_again_before_the_workers_use_the_rules_of_the_settings(desk: Desk) -> None:
+    await desk.item(1)
+    heartbeat = HeartbeatWriter(desk.redis, "one", 1)
+    await heartbeat.write((), "", "former rules")
+    reading = asyncio.ensure_future(desk.reread())
+    await eventually(lambda: "Waiting until the rules in the settings are used by one." in desk.said)
+    assert await desk.waiting() == []
+    await heartbeat.write((), "", rules_digest(desk.settings))
+    assert await reading
+    assert len(await desk.waiting()) == 1
+
+
+async def test_a_worker_that_keeps_other_rules_is_named_with_its_error(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "RULES_SECONDS", 0.05)
+    await desk.item(1)
+    await HeartbeatWriter(desk.redis, "one", 1).write((), "fields.deal: wrong", "former rules")
+    assert await desk.reread()
+    assert "Other rules than in these settings are used by one: fields.deal: wrong." in desk.said
+    assert len(await desk.waiting()) == 1

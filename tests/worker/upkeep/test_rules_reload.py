@@ -13,6 +13,8 @@ from worker.sandbox.failure import SandboxUnavailableError
 from worker.sandbox.frames import EncodedRules
 from worker.upkeep import rules_reload
 from worker.upkeep.rules_reload import RETRY_LOOKS, RulesReload
+from workitems.settings import Settings
+from workitems.settings.comparison import rules_digest
 from workitems.settings.load import load_settings
 
 DEAL = '[fields.deal]\nlabels = ["Deal"]\n'
@@ -38,6 +40,11 @@ class Worker:
         """Look so often; two looks are enough for a file that does not change between them."""
         for _ in range(times):
             await self.reload.look(self.use)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in the file now."""
+        return load_settings({}, file=self.file)
 
     @property
     def names(self) -> list[list[str]]:
@@ -81,12 +88,13 @@ async def test_rules_with_which_the_worker_started_are_not_given_to_it_again(mak
 async def test_changed_rules_are_used_once_the_file_is_the_same_for_two_looks(make_worker: Make) -> None:
     worker = make_worker()
     await worker.look()
+    former = worker.reload.digest
     with capture_logs() as lines:
         worker.file.write_text(DEAL + SHIP)
         await worker.look(1)
-        assert worker.names == []
+        assert (worker.names, worker.reload.digest) == ([], former)
         await worker.look(5)
-    assert worker.names == [["deal", "ship"]]
+    assert (worker.names, worker.reload.digest) == ([["deal", "ship"]], rules_digest(worker.settings))
     assert [(line["log_level"], line["event"]) for line in lines] == [("info", "changed field rules are in use")]
 
 

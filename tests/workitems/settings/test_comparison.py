@@ -3,7 +3,7 @@
 from typing import Any
 
 from workitems.settings import Settings
-from workitems.settings.comparison import changed_names
+from workitems.settings.comparison import changed_names, rules_digest
 
 BOX = {"host": "imap.example.com", "user": "desk", "password": "first-password"}
 
@@ -30,3 +30,10 @@ def test_a_mailbox_that_is_new_or_gone_is_named_once() -> None:
 def test_rules_are_not_named_since_they_change_without_a_restart() -> None:
     after = settings(fields={"deal": {"labels": ["Deal"]}}, reading={"general": False})
     assert changed_names(settings(), after) == []
+
+
+def test_the_digest_of_rules_is_that_of_the_rules_alone() -> None:
+    deal = {"fields": {"deal": {"labels": ["Deal"]}}}
+    assert rules_digest(settings(**deal)) == rules_digest(settings(**deal, log="debug", mailboxes={"desk": BOX}))
+    others = [settings(), settings(**deal, reading={"general": False}), settings(fields={"deal": {"labels": ["Ship"]}})]
+    assert len({rules_digest(each) for each in (settings(**deal), *others)}) == 4
