@@ -73,12 +73,11 @@ class VersionReader:
         self._started = {first}
 
     async def use_rules(self, rules: EncodedRules) -> None:
-        """Read all mail that is not in a child yet with *rules*, if a child can start with them.
+        """Read all mail that is not in a child yet with *rules*, if a child takes them.
 
-        Raises SandboxUnavailableError or OSError when none can; then nothing changes.
+        Raises SandboxUnavailableError or OSError when none does; then nothing changes.
         """
-        await self._first.try_rules(rules)
-        self._first.use_rules(rules)
+        await self._first.change_rules(rules)
         self._careful.use_rules(rules)
 
     async def read(self, versions: Sequence[RawMail], *, seconds: float | None = None) -> Publication:

@@ -90,11 +90,16 @@ class Sandbox:
         self._add(first)
         self._refill()
 
-    async def try_rules(self, rules: EncodedRules) -> None:
-        """Start a child with *rules*, and end it. Raises SandboxUnavailableError or OSError when it does not start."""
-        child = await Child.start(replace(self._spec, setup=rules))
-        child.kill()
-        await child.wait()
+    async def change_rules(self, rules: EncodedRules) -> None:
+        """Do `use_rules` once a child has taken *rules*.
+
+        Raises SandboxUnavailableError or OSError when none does, and changes nothing.
+        """
+        if not (self._idle and await self._has_taken(self._idle.popleft(), rules)):
+            child = await Child.start(replace(self._spec, setup=rules))  # it takes them, or says why it does not
+            child.kill()
+            await child.wait()
+        self.use_rules(rules)
 
     def use_rules(self, rules: EncodedRules) -> None:
         """Read with *rules* from now on. Mail that a child has already is still read with the former ones."""
@@ -178,6 +183,18 @@ class Sandbox:
     def _can_take(self, child: Child) -> bool:
         """Return whether a child may take more mail now. After a change of rules it must first answer what it has."""
         return self._can_continue(child) and self._has_setup(child)
+
+    async def _has_taken(self, child: Child, rules: EncodedRules) -> bool:
+        """Give *rules* to a child that waits for mail. Return whether it took them; else it ends and is replaced."""
+        has_taken = False
+        try:
+            has_taken = await child.change_setup(rules)
+        finally:
+            if has_taken:
+                self._offer(child)
+            else:
+                child.kill()
+        return has_taken
 
     def _has_setup(self, child: Child) -> bool:
         return child.setup is self._spec.setup

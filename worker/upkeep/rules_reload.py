@@ -25,8 +25,7 @@ from workitems.status.process_metrics import gauge
 
 log = get_logger("rules")
 
-#: Seconds between two looks at the file. With two looks that must agree, and the start of a child, a change is used
-#: within 5 seconds.
+#: Seconds between two looks at the file. Two looks must agree before a change is used.
 LOOK_SECONDS = 1.0
 
 #: Seconds that a look at the file, or its loading, may take: its disk may hang.
@@ -47,7 +46,7 @@ Stamp = tuple[int, ...]
 #: The stamp of a file that does not exist.
 MISSING: Stamp = ()
 
-#: Gives rules to the reading children. It raises SandboxUnavailableError or OSError when no child starts with them.
+#: Gives rules to the reading children. It raises SandboxUnavailableError or OSError when no child takes them.
 UseRules = Callable[[EncodedRules], Awaitable[None]]
 
 
@@ -113,7 +112,7 @@ class RulesReload(Collector):
         except SettingsError as error:
             self._report(str(error))
         except (SandboxUnavailableError, OSError) as error:
-            self._report(f"no reading child starts with the new rules: {error}")
+            self._report(f"no reading child takes the new rules: {error}")
         else:
             self._report("")
         return True

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.support.system_calls import libc, number, outcome
 from worker.sandbox.file_watch import FileWatch
@@ -62,9 +62,14 @@ def prepare_slowly(setup: Any) -> ReadFunction:
     return prepare(setup)
 
 
-def fail_to_prepare(setup: Any) -> ReadFunction:
+def fail_to_prepare(setup: Any) -> NoReturn:
     """Fail, as for a rule that is refused."""
     raise ValueError(f"rule {setup!r} is wrong")
+
+
+def prepare_or_refuse(setup: Any) -> ReadFunction:
+    """Return the function, but fail for the rules of the mailbox "refused"."""
+    return fail_to_prepare(setup) if "refused" in setup else prepare(setup)
 
 
 def end_at_start(_setup: Any) -> ReadFunction:

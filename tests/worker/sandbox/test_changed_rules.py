@@ -87,17 +87,40 @@ async def test_a_child_that_does_not_take_the_new_rules_in_time_is_replaced(
     await until(lambda: is_gone(child), "the child has ended")
 
 
-async def test_rules_with_which_no_child_starts_are_refused_and_change_nothing(open_sandbox: OpenSandbox) -> None:
-    broken = Sandbox({}, function="tests.worker.sandbox.probes:fail_to_prepare")
-    with pytest.raises(SandboxUnavailableError, match=r"rule .* is wrong"):
-        await broken.try_rules(numbered(1))
-    assert processes_of(os.getpid()) == set()
-
+async def test_rules_that_a_waiting_child_takes_are_used(open_sandbox: OpenSandbox) -> None:
     sandbox = await open_sandbox(size=1, spares=0)
     children = processes_of(os.getpid())
-    await sandbox.try_rules(numbered(1))
+
+    await sandbox.change_rules(numbered(1))
+
+    assert await number_of(sandbox) == 1
     assert processes_of(os.getpid()) == children
+
+
+async def test_rules_that_no_child_takes_are_refused_with_the_reason_and_change_nothing(
+    open_sandbox: OpenSandbox,
+) -> None:
+    sandbox = await open_sandbox(size=1, spares=1, function="tests.worker.sandbox.probes:prepare_or_refuse")
+    await until(lambda: sandbox.idle == 2, "all children have started")
+
+    with pytest.raises(SandboxUnavailableError, match=r"rule \{'refused': \[\]\} is wrong"):
+        await sandbox.change_rules({"refused": []})
+
     assert await number_of(sandbox) == 0
+    await until(lambda: sandbox.idle == 2, "the child that refused them was replaced")
+
+
+async def test_rules_are_tried_in_a_new_child_while_all_others_read(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox(size=1, spares=0, max_slow=0)
+    reading = asyncio.ensure_future(sandbox.read(b"spin", mailbox="m", limit=10 * AMPLE))
+    await until(lambda: sandbox.idle == 0, "a mail is being read")
+
+    await sandbox.change_rules(numbered(1))
+    assert not reading.done()
+    reading.cancel()
+
+    assert await number_of(sandbox) == 1
+    assert len(processes_of(os.getpid())) == 1
 
 
 async def test_a_confined_child_compiles_the_new_rules_and_finds_other_fields(open_sandbox: OpenSandbox) -> None:

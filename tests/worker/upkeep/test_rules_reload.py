@@ -234,12 +234,12 @@ async def test_the_environment_wins_over_the_changed_file_as_at_the_start(tmp_pa
 USUAL = {"type": "text", "required": False, "show": None, "due": False}
 
 
-async def test_rules_with_which_no_child_starts_are_tried_again(make_worker: Make) -> None:
+async def test_rules_that_no_child_takes_are_tried_again(make_worker: Make) -> None:
     worker = make_worker()
     worker.refusal = SandboxUnavailableError("the reading process took over 60 s to start")
     worker.file.write_text(SHIP)
     await worker.look()
-    assert worker.reload.error.startswith("no reading child starts with the new rules: the reading process took")
+    assert worker.reload.error.startswith("no reading child takes the new rules: the reading process took")
     worker.refusal = None
     await worker.look(RETRY_LOOKS)
     assert (worker.names, worker.reload.error) == ([["ship"]], "")
