@@ -44,6 +44,7 @@ SLOW = (
     "worker/publishing/test_intake_reader.py",
     "worker/publishing/test_posted_files.py",
     "worker/reading/test_growth.py",
+    "worker/sandbox/test_changed_rules.py",
     "worker/sandbox/test_hostile_mail.py",
     "worker/reading/fields/test_linear_work.py",
     "worker/sandbox/test_pool.py",
