@@ -31,7 +31,7 @@ from worker.publishing.intake_reader import IntakeReader, ReaderLimits
 from worker.publishing.publication import ReceivingMailbox
 from worker.publishing.reading_metrics import ReadingMetrics
 from worker.publishing.version_reader import READ_HEADERS, VersionReader
-from worker.sandbox.frames import GENERAL
+from worker.sandbox.frames import GENERAL, EncodedRules
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.pool import READ_MAIL, Sandbox
 from worker.service_tasks import ServiceTasks
@@ -141,7 +141,12 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         # All objects up to here live until the end, so the garbage collector need not examine them each time.
         gc.collect()
         gc.freeze()
-        await parts.enter_async_context(service_tasks.running("rules", rules_reload.run(readings.use_rules)))
+
+        async def use_rules(changed: EncodedRules) -> None:
+            await readings.use_rules(changed)
+            reading_metrics.expect_fields(expected_by_mailbox(changed))
+
+        await parts.enter_async_context(service_tasks.running("rules", rules_reload.run(use_rules)))
         await parts.enter_async_context(_reading(reader, service_tasks))
         repairer = Repairer(
             redis, intake, durable_state.reapply_removals, count_evictions=redis_watch.count_repairable_evictions
@@ -153,7 +158,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
         retention = Retention(redis, mailstore, durable_state.removal, settings.retention, worker=consumer)
         await parts.enter_async_context(service_tasks.running("retention", retention.run()))
         await parts.enter_async_context(service_tasks.running("store size", store_size.run()))
-        for runner in job_runners(redis, mailstore, store, settings, rules, worker=consumer):
+        for runner in job_runners(
+            redis, mailstore, store, settings, rules, lambda: rules_reload.rules, worker=consumer
+        ):
             await parts.enter_async_context(service_tasks.running("jobs", runner.run()))
         connect_limiter = HostConnectLimiter()
         watchers = [

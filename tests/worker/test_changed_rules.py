@@ -59,6 +59,12 @@ class Desk(WorkerHarness):
         error: str = json.loads(heartbeat)["rules_error"]
         return error
 
+    def counted_fields(self) -> set[str]:
+        """Return the fields in the counts of the days."""
+        with self.redis() as client:
+            names = {name.decode() for key in client.keys(keys.field_counts("desk", "*")) for name in client.hkeys(key)}
+        return {name.partition(":")[0] for name in names}
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
@@ -71,10 +77,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_the_next_mail_is_read_with_a_changed_file_and_with_the_former_rules_while_it_has_an_error(desk: Desk) -> None:
     assert desk.read_mail() == {"deal": "XY-9"}
+    assert desk.counted_fields() == {"deal"}
 
     desk.file.write_text(desk.usual + rule("deal") + rule("ship"))
     desk.until_logged(IN_USE)
     assert desk.read_mail() == {"deal": "XY-9", "ship": "AB-7"}
+    assert desk.counted_fields() == {"deal", "ship"}
 
     desk.file.write_text(desk.usual + '[fields.deal]\npattern = "("\n')
     desk.until_logged("former field rules stay in use")

@@ -19,13 +19,17 @@ def job_runners(
     store: ItemStore,
     settings: Settings,
     encode_rules: Callable[[Settings], EncodedRules],
+    get_rules: Callable[[], EncodedRules],
     *,
     worker: str,
 ) -> tuple[JobRunner, ...]:
-    """Return one runner for each kind of job. *encode_rules* makes the rules of reading children from settings."""
+    """Return one runner for each kind of job.
+
+    *encode_rules* makes the rules of reading children from settings; *get_rules* returns those that are in use.
+    """
     jobs = Jobs(redis)
     works = (
         (TRIAL, TrialWork(mailstore, store, settings, encode_rules)),
-        (REREAD, RereadWork(redis, mailstore, lambda: encode_rules(settings))),
+        (REREAD, RereadWork(redis, mailstore, get_rules)),
     )
     return tuple(JobRunner(jobs, kind, work, worker=worker) for kind, work in works)

@@ -79,6 +79,7 @@ class VersionReader:
         """
         await self._first.change_rules(rules)
         self._careful.use_rules(rules)
+        self._expected = expected_by_mailbox(rules)
 
     async def read(self, versions: Sequence[RawMail], *, seconds: float | None = None) -> Publication:
         """Read all versions, each within *seconds* or `first_read_seconds`. Raises the first ReadFailedError.

@@ -71,7 +71,8 @@ class RulesReload(Collector):
         """*settings*: those with which the worker started; *encode* makes the rules of the children from settings."""
         #: Why the rules of the file are not in use; '' while they are.
         self.error = ""
-        #: What distinguishes the rules that are in use.
+        #: The rules that are in use, and what distinguishes them from others.
+        self.rules = encode(settings)
         self.digest = rules_digest(settings)
         self._settings = settings
         self._encode = encode
@@ -79,7 +80,6 @@ class RulesReload(Collector):
         self._file = settings_file(environ)
         #: Whether there may be no file: none is named, and none was seen yet.
         self._may_be_missing = not environ.get("TUBEPOST_CONFIG")
-        self._rules = encode(settings)
         self._needs_restart: tuple[str, ...] = ()
         self._seen: Stamp | None = None
         self._loaded: Stamp | None = None
@@ -147,9 +147,9 @@ class RulesReload(Collector):
         if loaded.needs_restart != self._needs_restart and loaded.needs_restart:
             log.warning("changed settings need a restart: run.py restart", settings=", ".join(loaded.needs_restart))
         self._needs_restart = loaded.needs_restart
-        if loaded.rules != self._rules:
+        if loaded.rules != self.rules:
             await use(loaded.rules)
-            self._rules, self.digest = loaded.rules, loaded.digest
+            self.rules, self.digest = loaded.rules, loaded.digest
             log.info("changed field rules are in use")
 
     def _report(self, error: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.waiting import eventually
 from tests.worker.polled_mailbox import until
+from worker.commands import reread as command
 from worker.commands.progress_bar import ProgressLine
 from worker.commands.reread import reread
 from worker.jobs import reread as walk
