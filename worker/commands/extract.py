@@ -13,14 +13,14 @@ from worker.sandbox.pool import Sandbox
 from workitems.base import log as logs
 from workitems.base.errors import TubepostError
 from workitems.base.json_codec import encode_json_str
+from workitems.base.terminal import mark_controls
 from workitems.settings import Settings
 
 #: How many characters of a line are shown.
 WIDTH = 100
 
-#: Characters by which a mail could control the terminal.
-_CONTROL = dict.fromkeys([*range(9), *range(11, 32), 127, *range(128, 160)], "�")
-
+#: Control characters that a text may have: they move nothing but the next character.
+_LAYOUT = "\t\n"
 
 #: What a line of JSON has of the reading, as it is named there.
 _SAME = ("subject", "from_email", "kind", "evidence", "flags", "bounce", "invitation")
@@ -84,7 +84,7 @@ def _line_of_json(file: Path, found: dict[str, Any] | str) -> str:
 
 def _page(file: Path, found: dict[str, Any] | str, *, with_name: bool) -> str:
     text = f"{file.name}: {found}\n" if isinstance(found, str) else format_reading(found)
-    return f"=== {file.name}\n{text}\n".translate(_CONTROL) if with_name else text
+    return mark_controls(f"=== {file.name}\n{text}\n", keep=_LAYOUT) if with_name else text
 
 
 def new_text(found: dict[str, Any]) -> str:
@@ -112,7 +112,7 @@ def format_reading(found: dict[str, Any]) -> str:
     files = [_file(part) for part in found["attachments"]]
     lines += ["", "Attachments", *files] if files else []
     lines += ["", "Text", *(f"  {line[:WIDTH]}" for line in found["text"].splitlines()[:200])]
-    return "\n".join(lines).translate(_CONTROL).encode("utf-8", "replace").decode() + "\n"
+    return mark_controls("\n".join(lines), keep=_LAYOUT).encode("utf-8", "replace").decode() + "\n"
 
 
 def _line(name: str, value: str) -> str:

@@ -16,6 +16,7 @@ from worker.main import rules
 from workitems.base import log as logs
 from workitems.base.errors import InvalidChangeError
 from workitems.base.redis import connect
+from workitems.base.terminal import mark_controls
 from workitems.mailstore.store import MailStore
 from workitems.queue.store import ItemStore
 from workitems.settings import Settings
@@ -25,9 +26,6 @@ LAST, MOST = 200, 10_000
 
 #: Characters of a value in an example.
 WIDTH = 40
-
-#: Characters by which a mail could control the terminal.
-_CONTROL = dict.fromkeys([*range(32), 127, *range(128, 160)], "�")
 
 
 async def rules_test(
@@ -85,7 +83,7 @@ def format_trial(trial: Trial) -> str:
             f" {found.in_doubt:>9,}   {changes}"
         )
         lines += [f"    {reference}: {_short(old)} → {_short(new)}" for reference, old, new in found.examples]
-    return "\n".join(line.translate(_CONTROL) for line in lines)
+    return "\n".join(map(mark_controls, lines))
 
 
 def _share(count: int, total: int) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from workitems.base.terminal import CONTROL_MARKS
+
 #: The longest value in a line, in characters; an error text from a server may quote a whole mail.
 LONGEST_VALUE = 300
 
@@ -21,7 +23,7 @@ LONGEST_TRACE = 4_000
 LIMITED_SECONDS = 60.0
 
 #: Control characters in a stranger's text could forge a line. In traces line feeds stay: they are escaped or indented.
-_CONTROL = dict.fromkeys([*range(32), 127, *range(128, 160), 8232, 8233], "�")
+_CONTROL = CONTROL_MARKS | dict.fromkeys([8232, 8233], "�")
 _CONTROL_IN_TRACES = {code: mark for code, mark in _CONTROL.items() if code != ord("\n")}
 
 

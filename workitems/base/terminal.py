@@ -1,7 +1,15 @@
-"""Questions to the person at the terminal."""
+"""Questions to the person at the terminal, and text of strangers for it."""
 
 import signal
 from collections.abc import Callable
+
+#: Characters by which the text of a stranger could control the terminal → what is shown in their place.
+CONTROL_MARKS = dict.fromkeys([*range(32), 127, *range(128, 160)], "�")
+
+
+def mark_controls(text: str, *, keep: str = "") -> str:
+    """Replace all control characters in *text* but those in *keep*."""
+    return text.translate({code: mark for code, mark in CONTROL_MARKS.items() if chr(code) not in keep})
 
 
 def ask(question: str, by: Callable[[str], str] = input) -> str:

@@ -1,4 +1,4 @@
-"""Questions at a real terminal."""
+"""Questions at a real terminal, and text that must not control it."""
 
 import os
 import pty
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import PROJECT
+from workitems.base.terminal import mark_controls
 
 #: Seconds that a program may take from its start to its end.
 PATIENCE = 60
@@ -56,6 +57,12 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # Linux does this when the other end is closed
         return b""
+
+
+def test_control_characters_of_a_stranger_are_marked_unless_they_are_kept() -> None:
+    text = "a\x1b[2J\x9b\x7f\tb\nc é"
+    assert mark_controls(text) == "a�[2J���b�c é"
+    assert mark_controls(text, keep="\t\n") == "a�[2J��\tb\nc é"
 
 
 @pytest.mark.parametrize("by", ["input", "getpass.getpass"])
