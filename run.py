@@ -123,9 +123,7 @@ def extract(arguments: argparse.Namespace) -> int:
     """show what is extracted from mails in files"""
     from worker.commands.extract import extract as show
 
-    if arguments.config is not None:
-        os.environ["TUBEPOST_CONFIG"] = str(arguments.config)
-    return show(load_settings(), arguments.file, mailbox=arguments.mailbox, as_json=arguments.json)
+    return show(load_settings(file=arguments.config), arguments.file, mailbox=arguments.mailbox, as_json=arguments.json)
 
 
 def import_(arguments: argparse.Namespace) -> int:

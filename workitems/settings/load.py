@@ -52,12 +52,13 @@ _ACCEPTED = {
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, *, file: Path | None = None) -> Settings:
-    """Read the file (`TUBEPOST_CONFIG`, else `tubepost.toml` if it exists) and the environment.
+    """Read the file (*file*, which the option `--config` names; or `TUBEPOST_CONFIG`; or `tubepost.toml` if it exists)
+    and the environment.
 
     Raises SettingsError with a line for each thing that is wrong.
     """
-    named = file is not None or bool(environ.get("TUBEPOST_CONFIG"))
-    data = _read_file(file or settings_file(environ), must_exist=named)
+    named_by = "--config" if file is not None else "TUBEPOST_CONFIG" if environ.get("TUBEPOST_CONFIG") else ""
+    data = _read_file(file or settings_file(environ), named_by)
     where = _merge_environment(data, environ)
     try:
         return Settings.model_validate(data)
@@ -76,12 +77,13 @@ def settings_file(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("TUBEPOST_CONFIG") or "tubepost.toml")
 
 
-def _read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+def _read_file(path: Path, named_by: str) -> dict[str, Any]:
+    """Return the values in the file; without it nothing, unless it was *named_by* an option or a variable."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a byte order mark
     except FileNotFoundError:
-        if must_exist:
-            raise SettingsError(f"{path}: there is no such file; TUBEPOST_CONFIG names it") from None
+        if named_by:
+            raise SettingsError(f"{path}: there is no such file; {named_by} names it") from None
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid TOML: {str(error).splitlines()[0]}") from None

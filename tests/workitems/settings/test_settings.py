@@ -62,6 +62,8 @@ def test_an_empty_file_name_counts_as_not_set() -> None:
 def test_a_file_that_is_named_must_exist() -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml: there is no such file; TUBEPOST_CONFIG"):
         load_settings({"TUBEPOST_CONFIG": "nowhere.toml"})
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: there is no such file; --config names it"):
+        load_settings({"TUBEPOST_CONFIG": "other.toml"}, file=Path("nowhere.toml"))
 
 
 def test_a_folder_is_not_accepted_as_a_file() -> None:
