@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import stat
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -48,7 +47,7 @@ from workitems.base import redis as redis_connection
 from workitems.base.errors import SettingsError
 from workitems.base.log import configure, get_logger
 from workitems.base.tasks import cancel_and_wait
-from workitems.base.threads import hanging_threads
+from workitems.base.threads import end_if_work_hangs
 from workitems.intake.put import Intake
 from workitems.intake.spool import Spool
 from workitems.jobs.job import Jobs
@@ -94,9 +93,7 @@ def run(settings: Settings) -> None:
     try:
         uvloop.run(serve(settings))
     finally:
-        if hanging := hanging_threads():
-            log.warning("ended although work hangs", threads=",".join(hanging), exc_info=sys.exception())
-            os._exit(0 if sys.exception() is None else 1)
+        end_if_work_hangs(log)
 
 
 #: Makes the router for the requests; the stack ends whatever the router starts.

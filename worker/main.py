@@ -44,6 +44,7 @@ from workitems.base.errors import StoreError
 from workitems.base.redis import RedisClient, connect
 from workitems.base.retry import retry_until_available
 from workitems.base.tasks import cancel_and_wait
+from workitems.base.threads import end_if_work_hangs
 from workitems.intake.consumer_group import ConsumerGroup
 from workitems.intake.put import Intake
 from workitems.mailstore.store import MailStore
@@ -63,6 +64,10 @@ log = logs.get_logger("worker")
 #: (worker/mailboxes/assembly.py), the whole stop stays below 10 s.
 READERS_STOP = 3.0
 
+#: Seconds that each step waits for the mail store's disk; then it is repeated later. Nobody waits for the answer, and
+#: a slow disk needs time for many mails at once.
+DISK_SECONDS = 30.0
+
 #: Started children that replace those that a mail ends: a start takes half a second or more.
 SPARE_CHILDREN = 2
 
@@ -76,10 +81,16 @@ class ChildFunctions:
 
 
 def run(settings: Settings, functions: ChildFunctions | None = None) -> None:
-    """Work until SIGTERM or SIGINT. Raises SettingsError when a file that a mailbox names is missing."""
+    """Work until SIGTERM or SIGINT, and end even if threads hang with a disk: what they wrote is whole or absent.
+
+    Raises SettingsError when a file that a mailbox names is missing.
+    """
     settings.check_files()
     logs.configure(settings.log)
-    uvloop.run(_until_signalled(settings, functions or ChildFunctions()))
+    try:
+        uvloop.run(_until_signalled(settings, functions or ChildFunctions()))
+    finally:
+        end_if_work_hangs(log)
 
 
 async def _until_signalled(settings: Settings, functions: ChildFunctions) -> None:
@@ -97,7 +108,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
     async with AsyncExitStack() as parts:
         redis = await _client(parts, settings)
         blocking = await _client(parts, settings, blocking=True)
-        mailstore = MailStore(settings.mail_folder)
+        mailstore = MailStore(settings.mail_folder, seconds=DISK_SECONDS)
         parts.callback(mailstore.close)
         reading_metrics, store_size = ReadingMetrics(), StoreSize(mailstore)
         reading_metrics.expect_fields(expected_by_mailbox(rules(settings)))

@@ -3,13 +3,15 @@ there, work that hangs would hold up all other work.
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import enumerate as all_threads
 from threading import main_thread
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,8 +76,18 @@ class Threads:
             raise TimeoutError("too much work waits for a thread")
 
 
+def end_if_work_hangs(log: Any) -> None:
+    """End this program, which is at its end, although threads still run: Python would wait for them for ever.
+
+    Call it in a `finally`: the exit code is 1 when an exception ends the program.
+    """
+    if hanging := hanging_threads():
+        log.warning("ended although work hangs", threads=",".join(hanging), exc_info=sys.exception())
+        os._exit(0 if sys.exception() is None else 1)
+
+
 def hanging_threads() -> list[str]:
-    """Return the names of the threads that still run beside the main thread: at its end, Python would wait for them."""
+    """Return the names of the threads that still run beside the main thread."""
     return [each.name for each in all_threads() if each is not main_thread() and not each.daemon]
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.support.hanging_disk import hanging
 from tests.worker.polled_mailbox import make_mail, until
 from tests.worker.publishing.reader_harness import POISON, ReaderHarness
 from worker.publishing.publication import HEADERS_ONLY
@@ -229,6 +232,27 @@ async def test_the_reader_waits_while_the_disk_is_full(harness: ReaderHarness, m
     async with harness.reader():
         await harness.machine(item)
     assert not await harness.redis.exists(keys.attempts(item))
+
+
+async def test_the_reader_waits_while_the_disk_hangs(harness: ReaderHarness, tmp_path: Path) -> None:
+    item, marker = await harness.put(make_mail(1)), tmp_path / "marker"
+    marker.write_text("this store")
+    harness.mailstore.marker.require(marker, "this store")
+    harness.mailstore.seconds = 0.1
+    with capture_logs() as lines:
+        async with harness.reader():
+            with hanging(marker):
+
+                async def has_waited() -> bool:
+                    return any(line["event"] == "reading waits" for line in lines)
+
+                await until(has_waited)
+                assert not await harness.redis.exists(keys.item(item))
+            harness.mailstore.seconds = 20.0
+            machine = await harness.machine(item)
+    assert any("its disk does not answer in time" in line.get("reason", "") for line in lines)
+    assert machine["flags"] == []
+    assert not await harness.redis.exists(keys.attempts(item)), "it is not the mail's fault"
 
 
 async def test_an_item_removed_while_its_mail_is_read_leaves_nothing_on_the_disk(harness: ReaderHarness) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -114,6 +116,28 @@ async def test_closing_does_not_wait_long_for_work_that_hangs(hanging: threading
     hanging.set()
     threads.close()
     assert not any(name.startswith("hanging") for name in hanging_threads())
+
+
+@pytest.mark.parametrize(("end", "code"), [("pass", 0), ("raise SystemExit(1)", 1)])
+def test_a_program_ends_although_its_threads_hang(end: str, code: int) -> None:
+    program = [
+        "import threading",
+        "from workitems.base.log import get_logger",
+        "from workitems.base.threads import Threads, end_if_work_hangs",
+        "threads = Threads(1, 'disk')",
+        "threads.submit(threading.Event().wait)",
+        "try:",
+        f"    {end}",
+        "finally:",
+        "    threads.close(0.01)",
+        "    end_if_work_hangs(get_logger('test'))",
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], cwd=PROJECT, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == code
+    assert "ended although work hangs" in ended.stdout + ended.stderr
+    assert "disk_0" in ended.stdout + ended.stderr
 
 
 async def test_a_command_has_a_thread_for_one_piece_of_work() -> None:
