@@ -36,7 +36,7 @@ class Job:
         self.mailbox = mailbox
         self.seconds = limit
         self.files_seconds = files_seconds
-        self.turn: Turn = (0.0, 0)
+        self.turn: Turn = (0.0, 0, 0.0)
         #: Whether it seems to have files.
         self.has_files = raw.find(_FILE_MARK, 0, _SEARCHED) >= 0
         #: What was read so far, while its files are read.

@@ -58,6 +58,19 @@ def test_an_entry_with_a_delay_is_passed_by_a_bounded_number_of_others() -> None
     assert 1 <= taken.index("large") <= 260
 
 
+def test_entries_that_come_later_pass_delayed_ones_also_when_some_of_these_were_taken() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for n in range(100):
+        queue.append(f"large {n}", address(f"large@x{n}"), 8.0)
+    taken = []
+    for n in range(50):
+        taken.append(queue.pop())
+        queue.append(f"medium {n}", address(f"m@y{n}"), 3.0)
+        queue.append(f"small {n}", address(f"s@z{n}"))
+        taken += [queue.pop(), queue.pop()]
+    assert taken == [name for n in range(50) for name in (f"large {n}", f"small {n}", f"medium {n}")]
+
+
 def test_an_entry_that_is_put_back_is_the_next() -> None:
     queue: FairQueue[str] = FairQueue()
     queue.append("a", ())
