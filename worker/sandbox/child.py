@@ -126,7 +126,7 @@ def serve(
         except MemoryError:
             os._exit(EXIT_MEMORY)
         except (Exception, OutOfTimeError) as error:  # noqa: BLE001  one bad mail must not end the process for the next
-            send(outgoing, describe(error))
+            send(outgoing, {**describe(error), "cpu": time.process_time()})
         raw, answer, parts, given = (
             b"",
             {},

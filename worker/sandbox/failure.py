@@ -23,7 +23,7 @@ class ReadFailedError(TubepostError):
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
-        #: Seconds for which a child was busy with it.
+        #: Seconds for which a child was busy with it; of processor time, if the child said so.
         self.seconds = 0.0
         #: The sender of the mail, as keys of `fair_queue`.
         self.sender: tuple[str, ...] = ()
@@ -52,17 +52,20 @@ def deferred_error() -> ReadFailedError:
     return ReadFailedError("deferred", "mail of its sender took too much time within the last hour")
 
 
-def reported_error(head: dict[str, Any], limit: float) -> ReportedError:
+def reported_error(head: dict[str, Any], limit: float, seconds: float) -> ReportedError:
     """Return the error that the child reports. It may be hostile, so only valid names are kept.
 
-    *limit*: the CPU seconds that the mail had.
+    *limit*: the CPU seconds that the mail had; *seconds*: those that it used.
     """
     error, where = str(head.get("error"))[:80], str(head.get("where"))[:80]
     name = error if _CLASS.fullmatch(error) else "an error"
     location = f" ({where})" if _LOCATION.fullmatch(where) else ""
     if error == OUT_OF_TIME:
-        return ReportedError("timeout", timeout_error(limit).reason)
-    return ReportedError("error", f"reading failed with {name}{location}")
+        found = ReportedError("timeout", timeout_error(limit).reason)
+    else:
+        found = ReportedError("error", f"reading failed with {name}{location}")
+    found.seconds = seconds
+    return found
 
 
 def exit_error(code: int | None) -> ReadFailedError:

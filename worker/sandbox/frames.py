@@ -10,7 +10,7 @@ head stays small enough to decode on an event loop.
                     {"ready": true, "cpu"}                           the other rules are in use
                     {"reading": {…}, "long": [names], "more": whether another answer follows, "rss", "cpu",
                      "parts": […]} + long texts + attachments
-                    {"error": class, "where": "file.py:12"}          for any of them, when it failed
+                    {"error": class, "where": "file.py:12", "cpu"}   for any that failed; "cpu" only for a mail
 
 A mail with files whose content is read gets two answers: first all but that content, then all. In between,
 `{"file": n}` says which file is read next. The second answer has only the fields that changed, and `"same": true` when

@@ -85,7 +85,7 @@ class Job:
         if self.answer.done():
             return
         if isinstance(outcome, failure.ReadFailedError):
-            if self.started:
+            if self.started and not outcome.seconds:
                 outcome.seconds = asyncio.get_running_loop().time() - self.started
             if self.partial:
                 is_slow = outcome.kind == "timeout"

@@ -179,7 +179,8 @@ class Child:
             for _ in range(MAX_FRAMES):
                 head, parts = await self._receive()
                 if "error" in head:
-                    raise failure.reported_error(head, limit)
+                    used = self._used(head) + (result.cpu_seconds if result else 0.0)
+                    raise failure.reported_error(head, limit, used)
                 if result and "file" in head:
                     result = replace(result, file=int(head["file"]))
                 else:
@@ -246,6 +247,11 @@ class Child:
         except TimeoutError:
             return None
 
+    def _used(self, head: dict[str, Any]) -> float:
+        """Return the processor time since the last answer. Raises as `_unpack`."""
+        before, self._processor = self._processor, float(head["cpu"])
+        return max(0.0, self._processor - before)
+
     def _unpack(self, head: dict[str, Any], parts: list[bytes], first: ReadingResult | None) -> ReadingResult:
         """Reverse the child's `pack`; a second answer completes the *first*.
 
@@ -254,9 +260,8 @@ class Child:
         reading, long = dict(head["reading"]), list(head["long"])
         reading |= {str(name): text.decode() for name, text in zip(long, parts[: len(long)], strict=True)}
         attachments = parts[len(long) :]
-        processor = float(head["cpu"])
-        used = max(0.0, processor - self._processor)
-        self._resident, self._processor = int(head["rss"]), processor
+        used = self._used(head)
+        self._resident = int(head["rss"])
         if first:
             reading = first.reading | reading
             attachments = first.attachments if head["same"] else attachments

@@ -92,7 +92,7 @@ async def test_every_failure_has_a_kind_and_a_reason_and_the_next_mail_is_read(
 
 async def test_a_reason_never_quotes_the_mail(open_sandbox: OpenSandbox) -> None:
     sandbox = await open_sandbox(size=1)
-    forged = b'{"error":"secret <b>","where":"secret words","parts":[]}'
+    forged = b'{"error":"secret <b>","where":"secret words","cpu":1,"parts":[]}'
 
     assert "secret" not in (await read_error(sandbox, b"fault secret")).reason
     assert "secret" not in (await read_error(sandbox, b"answer \0\0\0%c%b" % (len(forged), forged))).reason

@@ -58,7 +58,7 @@ async def test_a_text_that_takes_too_long_is_a_failure_also_when_there_are_files
     with pytest.raises(ReadFailedError) as failed:
         await sandbox.read(b"files spin|echo", mailbox="m", limit=0.3)
     assert failed.value.kind == "timeout"
-    assert failed.value.seconds >= 0.3
+    assert failed.value.seconds >= 0.2
 
 
 async def test_the_files_have_time_of_their_own(open_sandbox: OpenSandbox) -> None:
@@ -72,6 +72,22 @@ async def test_the_processor_time_of_a_mail_is_its_own(open_sandbox: OpenSandbox
     for _ in range(2):
         result = await sandbox.read(b"files work 0.1|work 0.1", mailbox="m", limit=AMPLE)
         assert 0.2 <= result.cpu_seconds < 0.5
+
+
+async def test_the_processor_time_of_a_mail_that_was_ended_is_not_that_of_the_next(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox(size=1, spares=0)
+    for _ in range(3):
+        with pytest.raises(ReadFailedError) as failed:
+            await sandbox.read(b"spin", mailbox="m", limit=0.2)
+        assert 0.1 < failed.value.seconds < 0.5
+    assert (await sandbox.read(b"echo", mailbox="m", limit=AMPLE)).cpu_seconds < 0.1
+
+
+async def test_the_time_of_files_that_failed_counts_with_that_of_the_text(open_sandbox: OpenSandbox) -> None:
+    sandbox = await open_sandbox(size=1, spares=0)
+    result = await sandbox.read(b"files work 0.2|fault", mailbox="m", limit=AMPLE)
+    assert result.stopped is not None
+    assert 0.2 <= result.cpu_seconds < 0.5
 
 
 async def test_mails_behind_one_with_files_get_their_own_answers(open_sandbox: OpenSandbox) -> None:
