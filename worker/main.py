@@ -71,6 +71,10 @@ DISK_SECONDS = 30.0
 #: Started children that replace those that a mail ends: a start takes half a second or more.
 SPARE_CHILDREN = 2
 
+#: By how much the children of the careful lane give way to those of the first lane, as nice(2) counts: on a processor
+#: that two of them want, the other one gets three quarters.
+CAREFUL_NICE = 5
+
 
 @dataclass(frozen=True, slots=True)
 class ChildFunctions:
@@ -146,6 +150,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event, functions: ChildFu
             limits=ReaderLimits(
                 read_seconds=settings.worker.retry_read_seconds,
                 min_idle_seconds=settings.worker.abandoned_after_seconds,
+                careful_mails=settings.worker.reading_children,
             ),
             metrics=reading_metrics,
         )
@@ -265,8 +270,15 @@ async def _children(settings: Settings, functions: ChildFunctions, stop: asyncio
         limits=limits,
         function=functions.whole,
     )
-    careful = Sandbox(rules(settings), size=1, spares=0, max_slow=0, limits=limits, function=functions.whole)
-    headers = Sandbox({}, size=1, spares=0, max_slow=0, limits=limits, function=functions.headers)
+    careful = Sandbox(
+        rules(settings),
+        size=settings.worker.reading_children,
+        spares=0,
+        nice=CAREFUL_NICE,
+        limits=limits,
+        function=functions.whole,
+    )
+    headers = Sandbox({}, size=1, spares=0, limits=limits, function=functions.headers)
     try:
         await _start_unless_stopped(stop, first.start())
         if not stop.is_set():

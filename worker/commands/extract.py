@@ -48,7 +48,7 @@ def extract(settings: Settings, files: Sequence[Path], *, mailbox: str = "", as_
 def _read(settings: Settings, files: Sequence[Path], mailbox: str) -> Iterator[tuple[Path, dict[str, Any] | str]]:
     """Yield each file with its reading, or with the reason why there is none. One child reads them all."""
     limits = ChildLimits(max_memory_bytes=settings.worker.read_memory_bytes)
-    sandbox = Sandbox(rules(settings), size=1, spares=0, max_slow=0, limits=limits)
+    sandbox = Sandbox(rules(settings), size=1, spares=0, limits=limits)
     with asyncio.Runner() as runner:
         try:
             runner.run(sandbox.start())

@@ -76,7 +76,7 @@ class Trial:
 def trial_sandbox(rules: EncodedRules, settings: WorkerSettings) -> Sandbox:
     """Return a sandbox with one child of its own, confined and limited as those that read new mail."""
     limits = ChildLimits(max_memory_bytes=settings.read_memory_bytes)
-    return Sandbox(rules, size=1, spares=0, max_slow=0, limits=limits)
+    return Sandbox(rules, size=1, spares=0, limits=limits)
 
 
 async def newest_items(store: ItemStore, mailbox: str | None, last: int) -> list[Item]:

@@ -1,7 +1,8 @@
-"""Reads mail that failed before, or that a process left unfinished: one at a time, with more time, and counted.
+"""Reads mail that takes longer than a slice, that failed before, or that a process left unfinished: a few at a time.
 
-The count is written before the work, because the mail may end this process. After MAX_ATTEMPTS counted attempts a
-mail is published as far as it can be read and marked for review: it never vanishes.
+Each attempt is counted, and the count is written before the work, because the mail may end this process. After
+MAX_ATTEMPTS counted attempts a mail is published as far as it can be read and marked for review: it never vanishes. The
+first attempt is short. A mail that needs more waits behind mail that came later.
 """
 
 import asyncio
@@ -20,9 +21,12 @@ log = get_logger("reader")
 #: Seconds to take back the count of an attempt that was cancelled.
 UNCOUNT_SECONDS = 1.0
 
+#: How much later the turn of a mail comes that has timed out, in turns of `FairQueue`: some 500 other mails pass it.
+TIMED_OUT_DELAY = 8.0
+
 
 class CarefulLane:
-    """One worker's queue of such mail.
+    """One worker's queue of such mail. Several tasks may call `retry_next`, each reads one mail.
 
     A mail that fails for an unknown reason leaves the queue and stays pending. After *min_idle_seconds* it is claimed
     again, so that it cannot block the lane.
@@ -49,14 +53,13 @@ class CarefulLane:
         #: Ids of the entries whose mail has timed out once.
         self._timed_out: set[str] = set()
         self._added = asyncio.Event()
-        #: The entry whose mail is being read.
-        self.current: IntakeEntry | None = None
+        #: Entry id → the entry whose mail is being read.
+        self.in_flight: dict[str, IntakeEntry] = {}
 
     def add(self, entry: IntakeEntry, error: ReadFailedError | None = None) -> None:
         """Queue one mail, whose last reading ended with *error*; those of each sender get their turn."""
-        if error and error.kind == "timeout":
-            self._timed_out.add(entry.entry_id)
-        self._waiting.append(entry, error.sender if error else ())
+        delay = TIMED_OUT_DELAY if entry.entry_id in self._timed_out else 0.0
+        self._waiting.append(entry, error.sender if error else (), delay)
         self._added.set()
 
     async def recover_pending(self) -> None:
@@ -64,13 +67,18 @@ class CarefulLane:
         await retry_reading_step(self._recover_pending, self._stop, (StoreError,))
 
     async def retry_next(self) -> bool:
-        """Read one mail. Return False when none came during a wait."""
+        """Read one mail. Return False when there is none after a wait."""
         if not self._waiting:
             found = await self._group.claim_abandoned(self._consumer, idle=self._min_idle_seconds)
             self._add_unknown(found)
-        if not self._waiting and not await self._wait_for_mail():
+        if not self._waiting:
+            await self._wait_for_mail()
+        if not self._waiting:  # another task may have taken it
             return False
-        self.current = entry = self._waiting.pop()
+        entry = self._waiting.pop()
+        if entry.entry_id in self.in_flight:  # Redis gave it twice
+            return True
+        self.in_flight[entry.entry_id] = entry
         has_begun = False
         try:
             if await self._group.is_pending(self._consumer, entry.entry_id):
@@ -81,15 +89,14 @@ class CarefulLane:
                 self._waiting.restore(entry)
             raise
         finally:
-            self.current = None
+            del self.in_flight[entry.entry_id]
         return True
 
-    async def _wait_for_mail(self) -> bool:
+    async def _wait_for_mail(self) -> None:
         self._added.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._min_idle_seconds / 4):
-                return await self._added.wait()
-        return False
+                await self._added.wait()
 
     async def _read(self, entry: IntakeEntry) -> None:
         before = await retry_reading_step(lambda: self._group.get_attempts(entry.item_id), self._stop)
@@ -102,6 +109,8 @@ class CarefulLane:
             self._timed_out.discard(entry.entry_id)
         except ReadFailedError as error:
             log.info("a mail could not be read", item=entry.item_id, attempt=attempt, reason=error.reason)
+            if error.kind == "timeout":
+                self._timed_out.add(entry.entry_id)
             self.add(entry, error)
         except asyncio.CancelledError:  # the worker stops: the mail is not the cause
             with contextlib.suppress(StoreUnavailableError, TimeoutError):
@@ -116,7 +125,7 @@ class CarefulLane:
             self._add_unknown(found)
 
     def _add_unknown(self, found: Sequence[IntakeEntry]) -> None:
-        known = {entry.entry_id for entry in (*self._waiting, self.current) if entry}
+        known = {entry.entry_id for entry in self._waiting} | self.in_flight.keys()
         for entry in found:
             if entry.entry_id not in known and not self._is_read_elsewhere(entry.entry_id):
                 self.add(entry)

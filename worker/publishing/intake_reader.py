@@ -26,6 +26,7 @@ log = get_logger("reader")
 class ReaderLimits:
     """At most `max_mails` mails of `max_bytes` in total are read at once, a counted attempt for up to `read_seconds`.
 
+    Of mail that failed or takes long, `careful_mails` are read at once.
     Another worker may claim a mail whose reader has not renewed its claim for `min_idle_seconds`.
     """
 
@@ -33,6 +34,7 @@ class ReaderLimits:
     max_bytes: int = 64 * 1024 * 1024
     read_seconds: float = 20.0
     min_idle_seconds: float = 60.0
+    careful_mails: int = 2
 
 
 class IntakeReader:
@@ -53,6 +55,7 @@ class IntakeReader:
         self._group = group
         self._consumer = consumer
         self._min_idle_seconds = limits.min_idle_seconds
+        self._careful_mails = limits.careful_mails
         self._stop = asyncio.Event()
         publisher = MailPublisher(
             mailstore, store, readings, self._stop, retry_seconds=limits.read_seconds, metrics=metrics
@@ -81,7 +84,8 @@ class IntakeReader:
         await self._careful.recover_pending()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_forever(self._first.take_new))
-            tasks.create_task(self._run_forever(self._careful.retry_next))
+            for _ in range(self._careful_mails):
+                tasks.create_task(self._run_forever(self._careful.retry_next))
             tasks.create_task(self._run_forever(self._renew_claims))
 
     async def drain(self, seconds: float) -> None:
@@ -91,8 +95,7 @@ class IntakeReader:
 
     async def _renew_claims(self) -> bool:
         """Prevent other workers from claiming the mails that are being read here."""
-        current = [self._careful.current.entry_id] if self._careful.current else []
-        await self._group.renew_claims(self._consumer, [*self._first.in_flight, *current])
+        await self._group.renew_claims(self._consumer, [*self._first.in_flight, *self._careful.in_flight])
         await asyncio.sleep(self._min_idle_seconds / 4)
         return True
 

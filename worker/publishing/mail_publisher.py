@@ -67,10 +67,11 @@ class MailPublisher:
     async def publish_mail(
         self, entry: IntakeEntry, attempt: int = 0, *, is_acknowledged: bool = False, has_timed_out: bool = False
     ) -> None:
-        """Read and publish the mail of *entry*; *attempt* 0 is the first reading, which is short and not counted.
+        """Read and publish the mail of *entry*; *attempt* 0 is not counted and has only a slice of time.
 
-        Raises ReadFailedError before attempt MAX_ATTEMPTS; from then on the mail is published as far as it can be read,
-        and so is a mail that *has_timed_out* before and does so again.
+        A counted attempt is short, unless the mail *has_timed_out* before. Raises ReadFailedError before attempt
+        MAX_ATTEMPTS; from then on the mail is published as far as it can be read, and so is one that has timed out and
+        does so again.
         """
         lane = CAREFUL if attempt else FIRST
         try:
@@ -85,7 +86,7 @@ class MailPublisher:
         log.debug("published", item=entry.item_id, outcome=outcome)
         if outcome == "stale" and not is_acknowledged:
             # Another worker published a newer version meanwhile, and this one has overwritten its stored reading.
-            await self.publish_mail(entry, is_acknowledged=True)
+            await self.publish_mail(entry, max(attempt, 1), is_acknowledged=True, has_timed_out=True)
             return
         self._metrics.count(lane, REMOVED if outcome == "gone" else REVIEW if publication.is_quarantined else PUBLISHED)
         if outcome == "new":
@@ -115,7 +116,8 @@ class MailPublisher:
             if attempt > MAX_ATTEMPTS:
                 return await self._salvage(entry, versions, _EACH_FAILED)
             try:
-                return await self._readings.read(versions, seconds=self._retry_seconds if attempt else None)
+                seconds = self._retry_seconds if attempt else None
+                return await self._readings.read(versions, seconds=seconds, is_short=not has_timed_out)
             except ReadFailedError as error:
                 is_last = attempt == MAX_ATTEMPTS or (has_timed_out and error.kind == "timeout")
                 if not is_last:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from worker.publishing.field_results import expected_by_mailbox
 from worker.publishing.publication import (
@@ -18,7 +18,7 @@ from worker.publishing.validation import validate_result
 from worker.sandbox.failure import ReadFailedError, deferred_error, unfinished_error
 from worker.sandbox.fair_queue import Sender
 from worker.sandbox.frames import EncodedRules
-from worker.sandbox.pool import FILES_SECONDS, Sandbox
+from worker.sandbox.pool import FILE_SHARE, FILES_SECONDS, Sandbox
 from worker.sandbox.process import ReadingResult
 from workitems.base.log import get_logger
 from workitems.mailstore.sidecar import RawMail
@@ -31,26 +31,43 @@ READ_HEADERS = "worker.sandbox.mail_reader:make_header_reader"
 #: The most versions of one mail that are read.
 MAX_VERSIONS = 8
 
-#: CPU seconds of a first reading, and the bytes for each of which it gets one second more.
-FIRST_SECONDS, FIRST_BYTES_PER_SECOND = 0.75, 5_000_000
+#: CPU seconds of a slice, for the text of a mail and for its files, and the bytes for each of which it gets one second
+#: more. Almost all mail takes less than half of it. A hundred costly mails that come at once hold up the first lane for
+#: less than two seconds, with two processors.
+SLICE_SECONDS, SLICE_BYTES_PER_SECOND = 0.03, 200_000_000
 
-#: CPU seconds for the files of a mail at its first reading; later it has `FILES_SECONDS`.
-FIRST_FILES_SECONDS = 0.8
+#: CPU seconds of a short reading, the bytes for each of which it gets one second more, and CPU seconds for the files.
+SHORT_SECONDS, SHORT_BYTES_PER_SECOND, SHORT_FILES_SECONDS = 0.75, 5_000_000, 0.8
 
 #: CPU seconds for the headers of a mail.
 HEADERS_SECONDS = 5.0
 
 
-def first_read_seconds(size: int) -> float:
-    """Return the CPU seconds of a first reading of *size* bytes: few, so that endless mail does not delay others."""
-    return FIRST_SECONDS + size / FIRST_BYTES_PER_SECOND
+@dataclass(frozen=True, slots=True)
+class ReadingTime:
+    """The CPU seconds of one reading: for the text, then for all files, of which one may use a *share*."""
+
+    text: float
+    files: float = FILES_SECONDS
+    share: float = FILE_SHARE
+
+
+def slice_time(size: int) -> ReadingTime:
+    """Return the time of a slice for a mail of *size* bytes. A file that needs more ends it: it is read again."""
+    return ReadingTime(SLICE_SECONDS + size / SLICE_BYTES_PER_SECOND, SLICE_SECONDS, share=1.0)
+
+
+def short_time(size: int, most: float) -> ReadingTime:
+    """Return the time of a short reading of *size* bytes, its text *most* seconds: few, as endless mail uses it up."""
+    return ReadingTime(min(most, SHORT_SECONDS + size / SHORT_BYTES_PER_SECOND), SHORT_FILES_SECONDS)
 
 
 class VersionReader:
     """Turns stored versions of a mail into a publication.
 
-    *first* has been started. *careful*, for mail that failed before, has its own children, so that such mail cannot end
-    the children of other mail. *careful* and *headers* are started when they are first needed.
+    *first* has been started. *careful*, for mail that failed before or takes long, has its own children, so that such
+    mail cannot hold up or end the children of other mail. *careful* and *headers* are started when they are first
+    needed.
     """
 
     def __init__(
@@ -81,17 +98,21 @@ class VersionReader:
         self._careful.use_rules(rules)
         self._expected = expected_by_mailbox(rules)
 
-    async def read(self, versions: Sequence[RawMail], *, seconds: float | None = None) -> Publication:
-        """Read all versions, each within *seconds* or `first_read_seconds`. Raises the first ReadFailedError.
+    async def read(
+        self, versions: Sequence[RawMail], *, seconds: float | None = None, is_short: bool = False
+    ) -> Publication:
+        """Read all versions, each within a slice, or within *seconds*, or in a `short_time` of at most *seconds*.
 
-        A first reading raises one also when files need more time, or when the sender has used up its time.
+        Raises the first ReadFailedError. A slice and a short reading raise one also when files need more time, and a
+        slice when the sender has used up its time.
         """
         sender = sender_of(versions[0].raw) if versions else ()
         try:
             if seconds is None and self._budgets.is_over(sender):
                 raise deferred_error()
             found = [
-                ReadVersion(stored, await self._read_version(stored, seconds)) for stored in versions[:MAX_VERSIONS]
+                ReadVersion(stored, await self._read_version(stored, seconds, is_short=is_short))
+                for stored in versions[:MAX_VERSIONS]
             ]
         except ReadFailedError as error:
             error.sender = sender
@@ -123,14 +144,16 @@ class VersionReader:
             found, fingerprints, reason=reason, mailbox=self._mailboxes.get(name), expected_fields=expected
         )
 
-    async def _read_version(self, stored: RawMail, seconds: float | None) -> ReadingResult:
+    async def _read_version(self, stored: RawMail, seconds: float | None, *, is_short: bool = False) -> ReadingResult:
         if not is_whole(stored):
             return await self._read_headers(stored)
-        if seconds is not None:
-            return await self._read_in_child(self._careful, stored, seconds)
-        limit = first_read_seconds(len(stored.raw))
-        result = await self._read_in_child(self._first, stored, limit, FIRST_FILES_SECONDS)
-        if result.is_unfinished:
+        size = len(stored.raw)
+        if seconds is None:
+            result = await self._read_in_child(self._first, stored, slice_time(size))
+        else:
+            time = short_time(size, seconds) if is_short else ReadingTime(seconds)
+            result = await self._read_in_child(self._careful, stored, time)
+        if result.is_unfinished and (seconds is None or is_short):
             raise unfinished_error()
         return result
 
@@ -147,11 +170,9 @@ class VersionReader:
             return scan_result(stored.raw)
 
     async def _read_headers(self, stored: RawMail) -> ReadingResult:
-        return await self._read_in_child(self._headers, stored, HEADERS_SECONDS)
+        return await self._read_in_child(self._headers, stored, ReadingTime(HEADERS_SECONDS))
 
-    async def _read_in_child(
-        self, sandbox: Sandbox, stored: RawMail, limit: float, files_seconds: float = FILES_SECONDS
-    ) -> ReadingResult:
+    async def _read_in_child(self, sandbox: Sandbox, stored: RawMail, time: ReadingTime) -> ReadingResult:
         if sandbox not in self._started:  # a start takes seconds, so only the first call does it
             async with self._starting:
                 if sandbox not in self._started:
@@ -160,7 +181,12 @@ class VersionReader:
         sender = sender_of(stored.raw)
         try:
             result = await sandbox.read(
-                stored.raw, mailbox=stored.sidecar.mailbox, limit=limit, files_seconds=files_seconds, sender=sender
+                stored.raw,
+                mailbox=stored.sidecar.mailbox,
+                limit=time.text,
+                files_seconds=time.files,
+                share=time.share,
+                sender=sender,
             )
         except ReadFailedError as error:
             self._charge(sender, error.seconds)

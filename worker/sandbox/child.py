@@ -48,6 +48,7 @@ def main() -> int:
     if not hello:
         return 0
     confine.tie_to_parent(hello["parent"])
+    os.nice(hello["nice"])
     limits = ChildLimits.decode(hello["limits"])
     try:
         make_reader = load(hello["function"])
@@ -110,7 +111,7 @@ def serve(
             read = change_setup(outgoing, make_reader, read, head["setup"])
             continue
         (raw,) = parts
-        watch = FileWatch(timer, report, head["files"])
+        watch = FileWatch(timer, report, head["files"], head["share"])
         try:
             answers = read(raw, head["mailbox"], watch)
             with timer.limit(head["seconds"]):

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 from worker.reading.attachments.library_guard import OutOfTimeError
 
-#: The part of a mail's CPU time that one of its files may use.
-SHARE_OF_A_FILE = 0.5
 #: Seconds between two interrupts: a library may swallow the first.
 INTERVAL = 0.05
+#: The least seconds of a block: the timer of the system is not more exact.
+MIN_SECONDS = 0.01
 
 
 class CpuTimer:
@@ -31,7 +31,7 @@ class CpuTimer:
         """Raise OutOfTimeError inside the block once it has used *seconds*."""
         self._is_armed, self.has_fired = True, False
         try:
-            signal.setitimer(signal.ITIMER_PROF, max(seconds, INTERVAL), INTERVAL)
+            signal.setitimer(signal.ITIMER_PROF, max(seconds, MIN_SECONDS), INTERVAL)
             yield
         finally:
             self._is_armed = False  # a signal that is already on its way must not hit the code after the block
@@ -44,12 +44,12 @@ class CpuTimer:
 
 
 class FileWatch:
-    """The watch over the files of one mail, which together may use *seconds* of CPU time."""
+    """The watch over the files of one mail: all together may use *seconds* of CPU time, one of them its *share*."""
 
-    def __init__(self, timer: CpuTimer, report: Callable[[int], None], seconds: float) -> None:
+    def __init__(self, timer: CpuTimer, report: Callable[[int], None], seconds: float, share: float) -> None:
         self._timer = timer
         self._report = report
-        self._share = seconds * SHARE_OF_A_FILE
+        self._share = seconds * share
         self._left = seconds
         #: Whether a file was ended: it might be read with more time.
         self.is_out_of_time = False

@@ -3,8 +3,9 @@
 The head's `parts` lists the lengths of the parts after it. Long texts and attachments are sent as parts, so that the
 head stays small enough to decode on an event loop.
 
-    to the child    {"function", "setup", "parent", "limits"}        once, then for every mail
-                    {"mailbox", "seconds": CPU seconds, "files": CPU seconds for its files, "parts": [n]} + the raw mail
+    to the child    {"function", "setup", "parent", "nice", "limits"}  once, then for every mail
+                    {"mailbox", "seconds": CPU seconds, "files": CPU seconds for its files, "share": the part of
+                     these for one file, "parts": [n]} + the raw mail
                     {"setup"}                                        now and then: other rules for the mails after it
     to the parent   {"ready": true, "missing": […], "cpu"}           once, then for every mail
                     {"ready": true, "cpu"}                           the other rules are in use

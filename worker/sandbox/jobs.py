@@ -13,32 +13,36 @@ from worker.sandbox.process import Child, ReadingResult
 #: The most mails and bytes that a child has ahead: so many that it never waits for us, so few that few are read twice.
 MAX_AHEAD, AHEAD_BYTES = 8, frames.CHUNK
 
-#: How many times longer than its CPU time a mail may take, since other processes use the processor, too; and the most
-#: seconds that this adds.
-WAIT, MAX_EXTRA_SECONDS = 10.0, 30.0
-
+#: How many times longer than its CPU time a mail may take, since other processes use the processor, too; the most
+#: seconds that this adds; and seconds that each mail may take.
+WAIT, MAX_EXTRA_SECONDS, MIN_SECONDS = 10.0, 30.0, 1.0
 
 #: Bytes of mail that delay its turn as much as a mail of the same sender before it does; the most delay, and that of
 #: files.
 LARGE_BYTES, MAX_DELAY, FILES_DELAY = 128 * 1024, 8.0, 2.0
-_FILE_MARK, _SEARCHED = b"filename", 256 * 1024
+#: Words in the headers of files. Mail without them is ordinary text.
+_FILE_MARKS, _SEARCHED = (b"filename", b"application/"), 256 * 1024
 
 
 class Job:
     """One mail, and the future of its answer.
 
-    Its text must be read within *limit* seconds of CPU time, then its files within *files_seconds*.
+    Its text must be read within *limit* seconds of CPU time, then its files within *files_seconds*, of which one may
+    use a *share*.
     """
 
-    def __init__(self, raw: bytes, mailbox: str, limit: float, files_seconds: float, sender: Sender) -> None:
+    def __init__(
+        self, raw: bytes, mailbox: str, limit: float, files_seconds: float, share: float, sender: Sender
+    ) -> None:
         self.raw = raw
         self.sender = sender
         self.mailbox = mailbox
         self.seconds = limit
         self.files_seconds = files_seconds
+        self.share = share
         self.turn: Turn = (0.0, 0, 0.0)
         #: Whether it seems to have files.
-        self.has_files = raw.find(_FILE_MARK, 0, _SEARCHED) >= 0
+        self.has_files = _has_file_marks(raw[:_SEARCHED].lower())
         #: What was read so far, while its files are read.
         self.partial: ReadingResult | None = None
         self.answer: asyncio.Future[ReadingResult] = asyncio.get_running_loop().create_future()
@@ -67,7 +71,7 @@ class Job:
     @property
     def head(self) -> dict[str, Any]:
         """What the child gets with the mail."""
-        return {"mailbox": self.mailbox, "seconds": self.seconds, "files": self.files_seconds}
+        return {"mailbox": self.mailbox, "seconds": self.seconds, "files": self.files_seconds, "share": self.share}
 
     @property
     def text_wait(self) -> float:
@@ -97,7 +101,11 @@ class Job:
 
 
 def _wait(seconds: float) -> float:
-    return min(WAIT * seconds, seconds + MAX_EXTRA_SECONDS)
+    return max(MIN_SECONDS, min(WAIT * seconds, seconds + MAX_EXTRA_SECONDS))
+
+
+def _has_file_marks(lowered: bytes) -> bool:
+    return any(mark in lowered for mark in _FILE_MARKS)
 
 
 class JobQueue:

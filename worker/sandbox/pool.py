@@ -17,7 +17,6 @@ from worker.sandbox import failure
 from worker.sandbox.fair_queue import Sender
 from worker.sandbox.frames import EncodedRules
 from worker.sandbox.jobs import Job, JobQueue
-from worker.sandbox.lanes import LanePermit, Lanes
 from worker.sandbox.limits import ChildLimits
 from worker.sandbox.process import Child, ChildSpec, ReadingResult
 from workitems.base.backoff import delay
@@ -35,18 +34,17 @@ CLOSE_TIME = 10.0
 #: The function with which children read mail. Only the parent chooses it; tests name their own.
 READ_MAIL = "worker.sandbox.mail_reader:make_reader"
 
-#: CPU seconds for the files of one mail.
-FILES_SECONDS = 2.0
+#: CPU seconds for the files of one mail, and the part of them that one file may use.
+FILES_SECONDS, FILE_SHARE = 2.0, 0.5
 
 
 class Sandbox:
     """Reads mails in child processes. Call `start` once, `read` from any number of tasks, `close` at the end.
 
-    Where neither the mailbox nor `"*"` has *rules*, the general ones apply. *size* mails are read at once, and at most
-    *max_slow* more that took longer than *patience* seconds; the children for these are started when they are first
-    needed. *spares* more children wait, already started (65 MB each): so many crashes at once delay no other mail. A
-    call waits up to *max_wait* seconds for its turn. To keep all children busy, callers should read at least size +
-    max_slow mails at a time.
+    Where neither the mailbox nor `"*"` has *rules*, the general ones apply. *size* mails are read at once. *spares*
+    more children wait, already started (65 MB each): so many crashes at once delay no other mail. Mails behind one that
+    takes longer than *patience* seconds go to other children. A call waits up to *max_wait* seconds for its turn.
+    *nice*: by how much the children give way to other processes.
     """
 
     def __init__(
@@ -55,16 +53,17 @@ class Sandbox:
         *,
         size: int = 2,
         spares: int = 2,
-        max_slow: int = 2,
         patience: float = 0.4,
         max_wait: float = 60.0,
+        nice: int = 0,
         limits: ChildLimits | None = None,
         function: str = READ_MAIL,
     ) -> None:
-        self._spec = ChildSpec(function, rules, limits or ChildLimits())
-        self._base = size + spares
+        self._spec = ChildSpec(function, rules, limits or ChildLimits(), nice)
+        self._children_wanted = size + spares
+        self._free = size
+        self._patience = patience
         self._wait = max_wait
-        self._lanes = Lanes(size, max_slow, patience, self._refill)
         self._queue = JobQueue(max_wait, size)
         self._idle: deque[Child] = deque()
         self._working: set[asyncio.Task[None]] = set()
@@ -118,19 +117,26 @@ class Sandbox:
             await asyncio.wait(ending, timeout=CLOSE_TIME)
 
     async def read(
-        self, raw: bytes, *, mailbox: str, limit: float, files_seconds: float = FILES_SECONDS, sender: Sender = ()
+        self,
+        raw: bytes,
+        *,
+        mailbox: str,
+        limit: float,
+        files_seconds: float = FILES_SECONDS,
+        share: float = FILE_SHARE,
+        sender: Sender = (),
     ) -> ReadingResult:
         """Read one mail within *limit* seconds of CPU time; then what is inside its files.
 
-        All files together may use *files_seconds* of CPU time, one of them a half. When their reading fails, the result
-        has what was read before, and the reason. A child that does not keep to the time is ended later.
+        All files together may use *files_seconds* of CPU time, one of them a *share*. When their reading fails, the
+        result has what was read before, and the reason. A child that does not keep to the time is ended later.
 
         Raises ReadFailedError when this mail cannot be read, and SandboxUnavailableError when no child is available,
         which is not the mail's fault. Cancelling the call kills the child that reads the mail.
         """
         if not self._open:
             raise failure.SandboxUnavailableError("the sandbox is closed")
-        job = Job(raw, mailbox, limit, files_seconds, sender)
+        job = Job(raw, mailbox, limit, files_seconds, share, sender)
         try:
             async with job.wait_timeout:
                 self._queue.append(job)
@@ -150,27 +156,28 @@ class Sandbox:
 
     def _dispatch(self) -> None:
         """Give waiting mails to waiting children."""
-        while self._queue and self._idle and self._lanes.free:
-            task = asyncio.create_task(self._work(self._idle.pop(), self._lanes.acquire()))
+        while self._queue and self._idle and self._free:
+            self._free -= 1
+            task = asyncio.create_task(self._work(self._idle.pop()))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
-    async def _work(self, child: Child, permit: LanePermit) -> None:
+    async def _work(self, child: Child) -> None:
         """Let *child* read waiting mails as long as it may continue; then offer it again, or kill it."""
         ahead: deque[Job] = deque()  # mails that it was given and has not answered
         usable = False
         try:
             usable = self._has_setup(child) or await child.change_setup(self._spec.setup)
             while usable:
-                fresh = self._queue.take_share(ahead) if self._can_take(child) and not permit.is_slow else []
+                fresh = self._queue.take_share(ahead) if self._can_take(child) else []
                 ahead.extend(fresh)
                 if not ahead:
                     break
                 usable = False
-                usable = await self._read(child, permit, ahead, fresh)
+                usable = await self._read(child, ahead, fresh)
         finally:
             self._put_back(ahead)
-            permit.release()
+            self._free += 1
             if usable and self._can_continue(child):
                 self._offer(child)
             else:
@@ -199,7 +206,7 @@ class Sandbox:
     def _has_setup(self, child: Child) -> bool:
         return child.setup is self._spec.setup
 
-    async def _read(self, child: Child, permit: LanePermit, ahead: deque[Job], fresh: Sequence[Job]) -> bool:
+    async def _read(self, child: Child, ahead: deque[Job], fresh: Sequence[Job]) -> bool:
         """Have the first of *ahead* read. Return whether the child may continue: it must have answered all in order.
 
         *fresh* are the jobs of *ahead* that were not sent yet. If the first one is slow, other children get the rest.
@@ -212,11 +219,11 @@ class Sandbox:
             self._put_back(ahead, job.sender)
 
         job.start(child)
-        permit.start_timer(give_back)
+        timer = asyncio.get_running_loop().call_later(self._patience, give_back)
         try:
             usable = await self._answer(child, job, fresh)
         finally:
-            permit.stop_timer()
+            timer.cancel()
             job.finish(failure.SandboxUnavailableError("the reading of a mail was cancelled"))  # no effect if finished
         return usable and await self._skip_answers(child, skipped)
 
@@ -267,13 +274,9 @@ class Sandbox:
         self._dispatch()
 
     def _refill(self) -> None:
-        """Start the missing children. A child with a slow mail is not counted, since no other mail waits for it.
-
-        A killed child is not counted either, although it takes a moment to end. A child that was added for a slow mail
-        stays; when a child ends later, it is not replaced.
-        """
+        """Start the missing children. A killed child is not counted, although it takes a moment to end."""
         alive = sum(child.is_alive for child in self._children) + len(self._starting)
-        for _ in range(self._base + self._lanes.busy_slow - alive if self._open else 0):
+        for _ in range(self._children_wanted - alive if self._open else 0):
             task = asyncio.create_task(self._start_child())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)

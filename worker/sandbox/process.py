@@ -64,11 +64,15 @@ def _ignore(_: ReadingResult) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """How to start a child: the function that reads, the argument that makes it, and the limits."""
+    """How to start a child: the function that reads, the argument that makes it, and the limits.
+
+    *nice*: by how much it gives way to other processes, see nice(2).
+    """
 
     function: str
     setup: Any
     limits: ChildLimits
+    nice: int = 0
 
 
 class Child:
@@ -217,7 +221,7 @@ class Child:
             self._transport.close()
 
     async def _set_up(self, spec: ChildSpec) -> None:
-        hello = {"function": spec.function, "setup": spec.setup, "parent": os.getpid()}
+        hello = {"function": spec.function, "setup": spec.setup, "parent": os.getpid(), "nice": spec.nice}
         await self._send({**hello, "limits": spec.limits.encode()})
         head, _ = await self._receive()
         if "error" in head:

@@ -25,9 +25,9 @@ class WorkerSettings(Section):
 
     #: Stable name of this worker's consumer. None: host and supervisord process name.
     name: ProcessName | None = None
-    #: Child processes that read mail, besides one for mail that failed before.
+    #: Child processes that read mail, and as many more for mail that takes long or failed before.
     reading_children: int = Field(2, ge=1, le=32)
-    #: Seconds that a mail which failed before may take.
+    #: Seconds that a mail which takes long or failed before may take.
     retry_read_seconds: float = Field(20.0, gt=0, le=600)
     #: Bytes of memory that a reading child may use.
     read_memory_bytes: int = Field(1024**3, ge=256 * 1024**2)

@@ -49,7 +49,8 @@ class ReaderHarness:
         await first.start()
         reader = IntakeReader(
             self.group, self.blocking, self.mailstore, self.store, VersionReader(first, careful, headers, budgets),
-            consumer=consumer, limits=ReaderLimits(**{"read_seconds": 2.0, "min_idle_seconds": 60.0, **bounds}),
+            consumer=consumer,
+            limits=ReaderLimits(**{"read_seconds": 2.0, "min_idle_seconds": 60.0, "careful_mails": 1, **bounds}),
         )  # fmt: skip
         running = asyncio.create_task(reader.run())
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.polled_mailbox import until
 from worker.publishing.careful_lane import CarefulLane
-from worker.publishing.first_lane import FirstLane
+from worker.publishing.first_lane import SMALL_BYTES, FirstLane
 from worker.publishing.mail_publisher import MailPublisher
 from worker.sandbox.failure import ReadFailedError
 from workitems.base.errors import StoreUnavailableError
@@ -25,11 +25,12 @@ class Parts:
         self.careful: list[IntakeEntry] = []
         self.recoveries = 0
         self.is_away = False
+        self.entries = [ENTRY]
 
     async def take(self, *_: Any, **__: Any) -> list[IntakeEntry]:
         if self.is_away:
             raise StoreUnavailableError("Redis cannot serve: ERR max number of clients reached")
-        return [ENTRY]
+        return self.entries
 
     async def publish_mail(self, _: IntakeEntry) -> None:
         self.readings += 1
@@ -46,7 +47,7 @@ class Parts:
 def lane_of(parts: Parts) -> FirstLane:
     return FirstLane(
         cast(ConsumerGroup, parts), None, cast(MailPublisher, parts), cast(CarefulLane, parts),
-        consumer="one", max_mails=8, max_bytes=1000,
+        consumer="one", max_mails=8, max_bytes=2 * SMALL_BYTES,
     )  # fmt: skip
 
 
@@ -70,6 +71,22 @@ async def test_an_entry_that_is_given_again_while_it_is_read_is_read_once() -> N
     assert parts.readings == 1
     assert parts.careful == [ENTRY]
     assert errors == []
+
+
+async def test_small_mail_does_not_wait_for_the_memory_that_large_mail_uses() -> None:
+    parts = Parts()
+    sizes = [2 * SMALL_BYTES, 2 * SMALL_BYTES, SMALL_BYTES]
+    parts.entries = [IntakeEntry(f"1-{n}", f"wi_{n}", "desk", size) for n, size in enumerate(sizes)]
+    lane = lane_of(parts)
+    await lane.take_new()
+
+    async def is_read() -> bool:
+        return parts.readings == 2
+
+    await until(is_read)
+    parts.let_go.set()
+    await lane.drain(20.0)
+    assert [entry.entry_id for entry in parts.careful] == ["1-0", "1-2", "1-1"]
 
 
 async def test_a_take_that_fails_is_raised_so_that_the_next_one_is_not_tried_at_once() -> None:

@@ -10,7 +10,6 @@ from worker.publishing.publication import (
     build_publication,
     scan_result,
 )
-from worker.publishing.version_reader import first_read_seconds
 from worker.sandbox.process import ReadingResult
 from workitems.base.json_codec import encode_json_str
 from workitems.intake.identity import fingerprint, message_key
@@ -134,11 +133,6 @@ def test_scanned_headers_with_any_bytes_can_be_published() -> None:
     assert machine["subject"] == "été"
     assert machine["from_name"] == "ÿþ <x@y>"
     encode_json_str(machine)
-
-
-def test_a_first_reading_has_little_time_and_more_for_a_large_mail() -> None:
-    assert first_read_seconds(4_000) < 0.8
-    assert 10 < first_read_seconds(50_000_000) < 11
 
 
 def test_own_mail_is_done_whichever_copy_came_first_and_its_copies_are_no_variants() -> None:

@@ -21,7 +21,7 @@ RAW = b"From: Ann <ann@example.com>\r\nSubject: Hello\r\n\r\nPolicy Number: AB-1
 
 
 def answer(**changed: Any) -> ReadingResult:
-    (given,) = make_reader({})(RAW, "desk", FileWatch(CpuTimer(), ignore, 1.0))
+    (given,) = make_reader({})(RAW, "desk", FileWatch(CpuTimer(), ignore, 1.0, 0.5))
     return ReadingResult(
         json.loads(json.dumps(given.reading)) | changed, list(given.attachments or ())
     )  # as after the pipe

@@ -40,7 +40,7 @@ async def test_mail_after_a_change_of_rules_is_read_with_the_new_ones_by_the_sam
 
 
 async def test_a_mail_that_is_being_read_while_rules_change_is_read_to_its_end(open_sandbox: OpenSandbox) -> None:
-    sandbox = await open_sandbox(size=1, spares=0, max_slow=0)
+    sandbox = await open_sandbox(size=1, spares=0)
     reading = asyncio.ensure_future(number_of(sandbox, b"nap 0.3"))
     await until(lambda: sandbox.idle == 0, "the mail is being read")
 
@@ -111,7 +111,7 @@ async def test_rules_that_no_child_takes_are_refused_with_the_reason_and_change_
 
 
 async def test_rules_are_tried_in_a_new_child_while_all_others_read(open_sandbox: OpenSandbox) -> None:
-    sandbox = await open_sandbox(size=1, spares=0, max_slow=0)
+    sandbox = await open_sandbox(size=1, spares=0)
     reading = asyncio.ensure_future(sandbox.read(b"spin", mailbox="m", limit=10 * AMPLE))
     await until(lambda: sandbox.idle == 0, "a mail is being read")
 

@@ -30,7 +30,7 @@ def ignore(_: int) -> None:
 
 
 def test_a_file_that_never_ends_is_interrupted(timer: CpuTimer) -> None:
-    watch = FileWatch(timer, ignore, 0.2)
+    watch = FileWatch(timer, ignore, 0.2, 0.5)
     with pytest.raises(OutOfTimeError), watch(1):
         spin()
     assert watch.is_out_of_time
@@ -49,13 +49,13 @@ def test_a_library_that_catches_every_error_is_interrupted_again(timer: CpuTimer
                 if interrupts == 3:
                     raise
 
-    with pytest.raises(OutOfTimeError), FileWatch(timer, ignore, 0.2)(1):
+    with pytest.raises(OutOfTimeError), FileWatch(timer, ignore, 0.2, 0.5)(1):
         swallow()
     assert interrupts == 3
 
 
 def test_a_file_may_use_its_share_and_all_files_no_more_than_the_mail_has(timer: CpuTimer) -> None:
-    watch = FileWatch(timer, ignore, 0.6)
+    watch = FileWatch(timer, ignore, 0.6, 0.5)
     for n in range(3):
         with watch(n):
             work(0.15)
@@ -67,14 +67,14 @@ def test_a_file_may_use_its_share_and_all_files_no_more_than_the_mail_has(timer:
 
 
 def test_nothing_interrupts_the_code_after_a_file(timer: CpuTimer) -> None:
-    with FileWatch(timer, ignore, 0.2)(1):
+    with FileWatch(timer, ignore, 0.2, 0.5)(1):
         pass
     work(0.3)
 
 
 def test_each_file_is_reported_before_it_is_read(timer: CpuTimer) -> None:
     reported: list[int] = []
-    with FileWatch(timer, reported.append, 1.0)(7):
+    with FileWatch(timer, reported.append, 1.0, 0.5)(7):
         assert reported == [7]
 
 
