@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench import fanout, idle, intake, latency, listing, memory, processes, returning, start
+from bench import costly, fanout, idle, intake, latency, listing, memory, processes, returning, start
 from bench.machine import allow_open_files, describe, load
 from bench.row import Row, put_between_marks, table
 
 BENCHMARKS: dict[str, ModuleType] = {
     "fanout": fanout, "latency": latency, "intake": intake, "memory": memory, "start": start, "list": listing,
-    "idle": idle, "returning": returning, "processes": processes,
+    "idle": idle, "returning": returning, "processes": processes, "costly": costly,
 }  # fmt: skip
 
 _README = Path(__file__).resolve().parent.parent / "README.md"

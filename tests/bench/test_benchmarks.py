@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import fanout, idle, intake, latency, listing, memory, processes, returning, start
+from bench import costly, fanout, idle, intake, latency, listing, memory, processes, returning, start
 from bench.__main__ import BENCHMARKS
 from bench.fanout import FanoutResult
 from bench.row import BEGIN, END, Row, number, put_between_marks, table
@@ -23,6 +23,7 @@ TINY = {
     idle: idle.Size(streams=20, faster=200),
     returning: returning.Size(streams=100, missed=5, events=5, burst=20, rounds=1),
     processes: processes.Size(streams=50, burst=20, rounds=1),
+    costly: costly.Size(ordinary=4, costly=1),
 }
 
 
