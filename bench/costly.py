@@ -68,37 +68,42 @@ def _quantile(seconds: list[float], share: float) -> float:
 
 async def _both(size: Size, tubepost: Tubepost) -> tuple[list[float], list[float]]:
     costly = list(islice(_costly_mails(), size.costly))
+    ordinary = {serial: _ordinary_mail(serial) for serial in range(2 * size.ordinary)}
+    first, second = (dict(islice(ordinary.items(), start, start + size.ordinary)) for start in (0, size.ordinary))
     stream, writer = await asyncio.open_connection("127.0.0.1", tubepost.port)
     with closing(writer):
         writer.write(f"GET {STREAM} HTTP/1.1\r\nHost: 127.0.0.1\r\n{HEADER}\r\n\r\n".encode())
         events = _events(stream)
-        alone = await _waits(tubepost, events, range(size.ordinary))
-        await asyncio.gather(*(_post(tubepost, raw) for raw in costly))
-        return alone, await _waits(tubepost, events, range(size.ordinary, 2 * size.ordinary))
+        alone = await _waits(tubepost, events, first)
+        async with asyncio.TaskGroup() as group:
+            beside = group.create_task(_waits(tubepost, events, second))
+            for raw in costly:
+                group.create_task(_post(tubepost, raw))
+        return alone, beside.result()
 
 
-async def _waits(tubepost: Tubepost, events: AsyncIterator[int], serials: range) -> list[float]:
-    """Post ordinary mails at RATE. Return for each the seconds from its post until its event."""
+async def _waits(tubepost: Tubepost, events: AsyncIterator[int], mails: dict[int, bytes]) -> list[float]:
+    """Post *mails* at RATE. Return for each the seconds from its post until its event."""
     posted, seen = dict[int, float](), dict[int, float]()
 
     async def post(serial: int) -> None:
         posted[serial] = time.monotonic()
-        await _post(tubepost, _ordinary_mail(serial))
+        await _post(tubepost, mails[serial])
 
     async def post_all() -> None:
         start = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for n, serial in enumerate(serials):
+            for n, serial in enumerate(mails):
                 await asyncio.sleep(start + n / RATE - time.monotonic())
                 group.create_task(post(serial))
 
-    async with asyncio.timeout(len(serials) / RATE + _TIMEOUT), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(len(mails) / RATE + _TIMEOUT), asyncio.TaskGroup() as tasks:
         tasks.create_task(post_all())
         async for serial in events:
             seen[serial] = time.monotonic()
-            if len(seen) == len(serials):
+            if len(seen) == len(mails):
                 break
-    return [seen[serial] - posted[serial] for serial in serials]
+    return [seen[serial] - posted[serial] for serial in mails]
 
 
 async def _post(tubepost: Tubepost, raw: bytes) -> None:
