@@ -57,8 +57,9 @@ class Submissions:
         """Move all items of *source* into *target*, in the name of *who*, and return how many.
 
         Mail that names the old reference or answers its mail joins *target* from then on. A second call completes a
-        merge that was interrupted. Raises NotFoundError, InvalidChangeError (over MAX_MERGED items, another mailbox),
-        ConflictError (another merge runs, or it takes too long).
+        merge that was interrupted. Raises NotFoundError (also when *source* was merged into another one),
+        InvalidChangeError (over MAX_MERGED items, another mailbox), ConflictError (another merge runs, or it takes too
+        long).
         """
         if source == target:
             raise InvalidChangeError("another submission is accepted", "into")
@@ -94,7 +95,7 @@ class Submissions:
     async def _check_merge(self, source: str, items: list[str], target: str) -> None:
         mailbox = await self._mailbox(await self._items(target, most=_MAX_LOST))
         with translating_errors():
-            is_known = items or await self._redis.hexists(keys.MERGED, source)
+            is_known = items or await self._redis.hget(keys.MERGED, source) == target.encode()
         if mailbox is None or not is_known:
             raise NotFoundError("no such submission")
         if len(items) > MAX_MERGED:

@@ -215,3 +215,14 @@ async def test_a_merge_of_what_is_no_submission_is_refused(store: ItemStore, sub
         await submissions.merge("sub_" + "x" * 26, one.submission_id, who="Ann")
     await submissions.merge(two.submission_id, one.submission_id, who="Ann")
     assert await submissions.merge(two.submission_id, one.submission_id, who="Ann") == 0
+
+
+async def test_a_submission_that_was_merged_into_another_one_is_not_merged_again(
+    store: ItemStore, submissions: Submissions
+) -> None:
+    one, two, three = [await publish(store, n, key) for n, key in enumerate((FIRST, SECOND, OTHER))]
+    await submissions.merge(two.submission_id, one.submission_id, who="Ann")
+    with pytest.raises(NotFoundError):
+        await submissions.merge(two.submission_id, three.submission_id, who="Ann")
+    await submissions.merge(one.submission_id, three.submission_id, who="Ann")
+    assert await submissions.merge(two.submission_id, three.submission_id, who="Ann") == 0
