@@ -12,6 +12,7 @@ from workitems.mailstore.store import MailStore
 from workitems.recovery.durable_state import DurableState
 from workitems.retention.aof_rewrite import rewrite_aof
 from workitems.retention.find_person import ItemMatch, PersonMatches, find_by_address, find_by_ids, is_repair_complete
+from workitems.retention.message_links import clean_links
 from workitems.settings import Settings
 from workitems.status.redis_watch import read_facts
 
@@ -73,6 +74,8 @@ async def erase(
             for item_id in batch:
                 await durable_state.removal.remove(item_id, who="run.py erase", why="erased")
             await durable_state.removal.finish(batch)
+        async for _ in clean_links(redis):
+            pass
         say(f"Erased: {len(found.from_person)}. Tombstones stay, so that none of it is read again.")
         say((await rewrite_aof(redis, seconds=REWRITE)).message)
         say(NOT_REACHED)

@@ -13,13 +13,14 @@ from workitems.mailboxes.lease import Lease
 from workitems.mailstore.store import MailStore
 from workitems.retention.aof_rewrite import rewrite_aof
 from workitems.retention.expiry import expire_raw, expired_items, index_closed
+from workitems.retention.message_links import clean_links
 from workitems.retention.removal import Removal
 from workitems.settings import RetentionSettings
 
 log = get_logger("retention")
 
 #: Seconds between two checks for unfinished removals; between two searches for expired items; between two rewrites of
-#: the append-only file, and between two searches through all raw mail.
+#: the append-only file, and between two searches through all raw mail, or all Message-IDs.
 CHECK_SECONDS, HOUR, DAY = 20.0, 3600.0, 86400.0
 
 #: Seconds of pause after each batch, so that other work gets time.
@@ -75,6 +76,8 @@ class Retention:
             await self._remove_closed(self._clock() - self._settings.keep_days * DAY)
         if self._settings.keep_raw_days and await self._is_due("raws"):
             await self._expire_raw(self._clock() - self._settings.keep_raw_days * DAY)
+        if await self._is_due("links"):
+            await self._clean_links()
         await self._rewrite()
 
     async def _remove_closed(self, before: float) -> None:
@@ -100,6 +103,11 @@ class Retention:
         await self._record_run("raws")
         if count:
             log.info("raw mail was removed, since its keep_raw_days are over", mails=count)
+
+    async def _clean_links(self) -> None:
+        async for _ in clean_links(self._redis):
+            await self._pause()
+        await self._record_run("links")
 
     async def _rewrite(self) -> None:
         """Rewrite the append-only file after removals, once all of them are finished, at most once a day."""

@@ -20,7 +20,8 @@ Made again by the repair (worker/upkeep/repair.py); of an item, what people did 
 | messageid:<key> | hash: submission:<mailbox> (newest five), items: ids joined by commas; also unknown Message-IDs |
 | closed | sorted set of the ids of closed items, by ms of when they were closed |
 | removing | sorted set of the ids of removed items whose files and events may still be there, by ms of the removal |
-| retention | hash of ms: removed (the first since the append-only file was rewritten), rewritten, raws (looked at) |
+| retention | hash of ms: removed (the first since the append-only file was rewritten), rewritten, raws and links
+  (looked at) |
 | intake | stream of mail that waits to be read: id, mailbox, raw (fingerprint); group `readers` |
 | attempts:<id> | hash: n (counted attempts), raws, locations, after; while a mail waits to be read |
 | quarantine | sorted set of the ids of items whose mail could not be read properly, by ms of when that was found |

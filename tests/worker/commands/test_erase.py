@@ -210,3 +210,11 @@ async def test_mail_on_a_disk_that_is_not_mounted_is_not_said_to_be_unknown(hous
     with pytest.raises(MailStoreUnavailableError, match="mount its disk"):
         await retry(house.settings, [IDS[0]], all_items=False, say=house.said.append)
     assert house.said == ["0 wait to be read again."]
+
+
+async def test_the_keys_of_a_conversation_go_with_its_last_item(house: House) -> None:
+    for n in (0, 1):
+        machine = MACHINE_DEFAULTS | {"created_at": "2026-03-01T09:30:00Z", "from_email": ANN}
+        await house.store.publish(IDS[n], "claims", machine, message_id=f"m{n}", references=["m0"] * n)
+    assert await house.erase(ANN)
+    assert not await house.redis.keys(keys.message_id("*"))

@@ -317,3 +317,13 @@ async def test_no_byte_of_a_mail_is_left_in_redis_or_on_the_disk(
     assert await redis.exists(keys.gone(item))
     assert (await expiring.intake.put(MAIL, MailOrigin("desk", datetime.now(UTC), "test", len(MAIL)))).outcome == "gone"
     assert await clean()
+
+
+async def test_conversations_leave_nothing_behind_a_day_later(
+    make_retention: Callable[..., RetentionHarness],
+) -> None:
+    house = make_retention(keep_days=30)
+    await house.item(0, status="done", message_id="a", references=["b"])
+    await house.run_after(0)
+    await house.run_after(31)
+    assert not await house.redis.keys(keys.message_id("*"))
