@@ -92,12 +92,12 @@ def build_publication(
     mailbox: ReceivingMailbox | None = None,
     expected_fields: Sequence[str] = (),
 ) -> Publication:
-    """Build the publication from the best version of the mail: a whole one, with the longest text.
+    """Build the publication from the best version of the mail: the team's own, a whole one, with the longest text.
 
     *versions* are in the order of the store; *fingerprints* are all stored ones; *reason* says why reading failed.
     *expected_fields*: the names of the fields that the rules of the mailbox look for.
     """
-    best = max(versions, key=lambda version: (is_whole(version.stored), len(version.result.reading.get("text", ""))))
+    best = max(versions, key=_worth)
     found = best.result.reading
     reason, flags, failed = _assess(best, versions, reason)
     sent = any(version.stored.sidecar.own for version in versions)
@@ -146,6 +146,12 @@ def build_publication(
         status=status,
         field_results=field_results(found, expected_fields) if counts else {},
     )
+
+
+def _worth(version: ReadVersion) -> tuple[bool, bool, int]:
+    """Return by what versions are compared. Who received a mail of the team can send another one with its headers."""
+    stored = version.stored
+    return stored.sidecar.own, is_whole(stored), len(version.result.reading.get("text", ""))
 
 
 def is_link(message_id: str) -> bool:

@@ -143,6 +143,15 @@ def test_own_mail_is_done_whichever_copy_came_first_and_its_copies_are_no_varian
     assert build_publication([filed, arrived, _version(b"333")], ["a", "b", "c"]).machine_part["flags"] == ["variant"]
 
 
+def test_no_mail_of_others_is_shown_as_the_teams_own() -> None:
+    filed = _version(b"1", own=True, text="short", to=["bob@b.example"])
+    forged = _version(b"22", text="Please pay to another account", to=["eve@e.example"], preview="Please pay")
+    for versions in ([filed, forged], [forged, filed]):
+        found = build_publication(versions, ["a", "b"])
+        assert (found.reading["text"], found.machine_part["preview"]) == ("short", "short")
+        assert found.participants.people == "bob@b.example,@b.example"
+
+
 def test_the_sender_proves_where_a_mail_belongs_unless_the_mail_server_calls_it_forged() -> None:
     mailbox = ReceivingMailbox("mx.example.com", ("desk@example.org",))
 
