@@ -1,6 +1,7 @@
 """Builds publications of mail whose raw bytes are no longer in the mail store, from what is left."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,9 @@ from workitems.queue.participants import Participants
 
 #: Characters of a preview that is made from the text.
 _PREVIEW = 200
+
+#: A number of recipients with which a sender must be one of them to join by an answer.
+SEVERAL = 2
 
 
 async def publication_without_raw(mailstore: MailStore, entry: IntakeEntry) -> Publication:
@@ -52,11 +56,21 @@ def missing_publication(entry: IntakeEntry) -> Publication:
 def publication_from_reading(reading: dict[str, Any], sidecars: Sequence[Sidecar]) -> Publication:
     """Rebuild the item from its stored reading. The attachments are stored already."""
     first, attachments = sidecars[0], reading.get("attachments", [])
+    is_own = any(sidecar.own for sidecar in sidecars)
+    participants = Participants.of(
+        reading.get("from_email", ""),
+        [*reading.get("to", ()), *reading.get("cc", ())],
+        delivered_to=[address for sidecar in sidecars for address in sidecar.recipients],
+        is_own=is_own,
+        is_forged=is_forged(reading.get("authentication")),
+    )
+    if participants.sent is not None:  # the reading does not say whether there were recipients of Bcc, too
+        participants = replace(participants, sent=max(participants.sent, SEVERAL))
     names = ("subject", "from_email", "from_name", "authentication", "flags", "reason")
     machine: Json = MACHINE_DEFAULTS | {
         "schema": SCHEMA_VERSION,
         **{name: reading[name] for name in names if name in reading},
-        "kind": "own" if first.own else reading.get("kind", "human"),
+        "kind": "own" if is_own else reading.get("kind", "human"),
         "to": reading.get("to", [])[:MAX_RECIPIENTS],
         "reply_to": reading.get("reply_to", [])[:MAX_REPLY_TO],
         "created_at": first.arrived,
@@ -73,12 +87,6 @@ def publication_from_reading(reading: dict[str, Any], sidecars: Sequence[Sidecar
         tuple(sidecar.raw for sidecar in sidecars),
         reading.get("message_key", ""),
         tuple(reading.get("reference_keys", ())),
-        Participants.of(
-            reading.get("from_email", ""),
-            [*reading.get("to", ()), *reading.get("cc", ())],
-            delivered_to=[address for sidecar in sidecars for address in sidecar.recipients],
-            is_own=first.own,
-            is_forged=is_forged(reading.get("authentication")),
-        ),
-        status="done" if first.own else "new",
+        participants,
+        status="done" if is_own else "new",
     )
