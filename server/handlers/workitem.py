@@ -8,6 +8,7 @@ What was joined wrongly: `POST …/split`, and `POST /api/submissions/<id>/merge
 import asyncio
 import re
 
+from server.context import Context
 from server.handlers.base import BaseHandler, RefusalError
 from server.http import query_params
 from server.http.json_body import checked_string, parse_json_object
@@ -78,16 +79,20 @@ class WorkitemHandler(BaseHandler):
         try:
             item = await self.context.store.change(item_id, change, who=self.identity.name, version=version)
         except ConflictError as error:
-            current = await self.context.store.get(item_id)
-            raise RefusalError(409, "conflict", str(error), more={"item": current.view()}) from None
+            raise await _conflict(self.context, item_id, error) from None
         self.set_header("ETag", f'"{item.version}"')
         self.write_json(item.view())
 
     async def delete(self, item_id: str) -> None:
         """Erase the item; only the tombstone stays, with the caller's name and `?reason=`."""
         reason = checked_string(self.get_query_argument("reason", ""), "reason", max_length=LONGEST_REASON)
+        version = expected_version(self.request.headers.get("If-Match"), None)
         removal = self.context.removal
-        if not await removal.remove(item_id, who=self.identity.name, why=reason or "erased"):
+        try:
+            is_removed = await removal.remove(item_id, who=self.identity.name, why=reason or "erased", version=version)
+        except ConflictError as error:
+            raise await _conflict(self.context, item_id, error) from None
+        if not is_removed:
             raise NotFoundError("no such item")
         log.info("an item was removed", item=item_id, by=self.identity.name)
         try:
@@ -111,7 +116,11 @@ class SplitHandler(BaseHandler):
     scope = "write"
 
     async def post(self, item_id: str) -> None:
-        item = await self.context.submissions.split(item_id, who=self.identity.name)
+        version = expected_version(self.request.headers.get("If-Match"), None)
+        try:
+            item = await self.context.submissions.split(item_id, who=self.identity.name, version=version)
+        except ConflictError as error:
+            raise await _conflict(self.context, item_id, error) from None
         log.info("an item was split off", item=item_id, submission=item.submission_id, by=self.identity.name)
         self.set_header("ETag", f'"{item.version}"')
         self.write_json(item.view())
@@ -128,6 +137,11 @@ class MergeHandler(BaseHandler):
         moved = await self.context.submissions.merge(submission, target, who=self.identity.name)
         log.info("a submission was merged", submission=submission, into=target, items=moved, by=self.identity.name)
         self.write_json({"submission_id": target, "moved": moved})
+
+
+async def _conflict(context: Context, item_id: str, error: ConflictError) -> RefusalError:
+    """Return the answer to a change of another version, with the item as it is now."""
+    return RefusalError(409, "conflict", str(error), more={"item": (await context.store.get(item_id)).view()})
 
 
 def full_view(item: Item, reading: Json) -> Json:

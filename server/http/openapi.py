@@ -53,6 +53,9 @@ _ERRORS = {
 }
 
 
+_IF_MATCH = _header("If-Match", 'The version that the change is for: `"3"`.')
+
+
 def _operation(
     summary: str, scope: str | None, answers: dict[int, Json], errors: tuple[int, ...] = (), **more: Any
 ) -> Json:
@@ -125,18 +128,19 @@ PATHS: Json = {
         "patch": _operation("Change status, assignee or fields, in the caller's name", "write",
                             {200: _json("The item as it is now.", "Item"), 409: _json(_ERRORS[409], "Conflict")},
                             (404, 413, 422),
-                            parameters=[_header("If-Match", 'The version that the change is for: `"3"`.')],
+                            parameters=[_IF_MATCH],
                             requestBody=_body(json="Change")),
         "delete": _operation("Erase it for ever, with its mail, its history and its events", "admin",
-                             {200: _json("It is erased and its mail will not make it again.", "Removed")}, (404, 422),
-                             parameters=[_query("reason", "Stored for ever: give no personal data.")]),
+                             {200: _json("It is erased and its mail will not make it again.", "Removed"),
+                              409: _json(_ERRORS[409], "Conflict")}, (404, 422),
+                             parameters=[_IF_MATCH, _query("reason", "Stored for ever: give no personal data.")]),
     },
     "/api/workitems/{id}/retry": {"parameters": [_ID], "post": _operation(
         "Read its mail again", "write", {202: _json("It waits to be read.", "Pending")}, (404, 410))},
     "/api/workitems/{id}/split": {"parameters": [_ID], "post": _operation(
         "Give the item a submission of its own", "write",
-        {200: _json("The item as it is now.", "Item"), 409: _json("The item changes; try again.", "Error")},
-        (404, 422))},
+        {200: _json("The item as it is now.", "Item"), 409: _json(_ERRORS[409], "Conflict")},
+        (404, 422), parameters=[_IF_MATCH])},
     "/api/submissions/{id}/merge": {"parameters": [_SUBMISSION], "post": _operation(
         "Move all items of the submission into another one of the same mailbox", "write",
         {200: _json("They are moved; mail that answers them follows.", "Merged"),

@@ -45,12 +45,13 @@ class Submissions:
         self._max_events = max_events
         self._reserve = reserve
 
-    async def split(self, item_id: str, *, who: str) -> Item:
+    async def split(self, item_id: str, *, who: str, version: int | None = None) -> Item:
         """Give the item a submission of its own, in the name of *who*, and return it.
 
-        Raises NotFoundError; InvalidChangeError when it is the only item of its submission.
+        With *version*, only if the item still has it; else ConflictError. Raises NotFoundError; InvalidChangeError when
+        it is the only item of its submission.
         """
-        await self._move_item(item_id, {"fresh": _fresh_id()}, who)
+        await self._move_item(item_id, {"fresh": _fresh_id()}, who, version)
         return await self._store.get(item_id)
 
     async def merge(self, source: str, target: str, *, who: str) -> int:
@@ -114,10 +115,12 @@ class Submissions:
             found = await self._redis.zrange(keys.submission_items(submission), 0, most - 1)
         return [item_id.decode() for item_id in found]
 
-    async def _move_item(self, item_id: str, where: Json, who: str) -> str:
+    async def _move_item(self, item_id: str, where: Json, who: str, version: int | None = None) -> str:
         """Move it and return the outcome: moved, or same when it is elsewhere or there already."""
         for _ in range(_MAX_CONFLICTS):
             item = await self._store.get(item_id)
+            if version is not None and version != item.version:
+                raise ConflictError(f"version {version} was expected, the item is at {item.version}")
             request: Json = {
                 "id": item_id,
                 "version": str(item.version),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import time
 
 from workitems.base import keys
-from workitems.base.errors import NotFoundError
+from workitems.base.errors import ConflictError, NotFoundError
 from workitems.base.json_codec import encode_json_str
 from workitems.base.redis import RedisClient, Script, ScriptArgument, translating_errors
 from workitems.mailstore.store import MailStore
@@ -44,14 +44,21 @@ class Removal:
         self._max_events = max_events
         self._record_tombstones = record_tombstones
 
-    async def remove(self, item_id: str, *, who: str, why: str, closed_by: float | None = None) -> bool:
+    async def remove(
+        self, item_id: str, *, who: str, why: str, closed_by: float | None = None, version: int | None = None
+    ) -> bool:
         """Remove the item from every list and publish that; False when there was nothing to remove. Then call `finish`.
 
-        With *closed_by* (seconds since 1970) only when it was closed by then.
+        With *closed_by* (seconds since 1970) only when it was closed by then. With *version*, only if the item still
+        has it; else ConflictError.
         """
         tombstone = {"at": _moment(time()), "who": who, "why": why[:LONGEST_REASON]}
         closed = "" if closed_by is None else int(closed_by * 1000)
-        return await self._step(item_id, tombstone, closed, "") == b"removed"
+        expected = "" if version is None else str(version)
+        outcome = await self._step(item_id, tombstone, closed, "", expected)
+        if outcome == b"changed":
+            raise ConflictError(f"version {version} was expected, the item has another one")
+        return outcome == b"removed"
 
     async def reapply(self, tombstones: Sequence[Json]) -> None:
         """Remove again the items whose tombstones Redis lost; *tombstones* as `record_tombstones` got them."""
@@ -71,9 +78,9 @@ class Removal:
             if not await self._redis.exists(keys.RETENTION):
                 await self._redis.hsetnx(keys.RETENTION, "removed", int(time() * 1000))
 
-    async def _step(self, item_id: str, tombstone: Json, closed: int | str, always: str) -> bytes:
+    async def _step(self, item_id: str, tombstone: Json, closed: int | str, always: str, expected: str = "") -> bytes:
         message_keys = await self._message_keys(item_id)
-        values: list[ScriptArgument] = [item_id, encode_json_str(tombstone), self._max_events, closed, always]
+        values: list[ScriptArgument] = [item_id, encode_json_str(tombstone), self._max_events, closed, always, expected]
         outcome: bytes = (await _remove(self._redis, keys.FEED, [*values, *message_keys]))[0]
         return outcome
 

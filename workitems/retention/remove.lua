@@ -2,10 +2,11 @@
 local id, tombstone, cap = ARGV[1], ARGV[2], ARGV[3]
 local closed_by = ARGV[4]  -- ms: remove only when it was closed by then and none of its mail waits to be read; '': in any case
 local always = ARGV[5]  -- '1': leave a tombstone also for an item that is not known here
--- ARGV[6] and on: keys of the Message-IDs of the mail and of the mails that it answers
+local expected = ARGV[6]  -- remove only this version of the item; '': any
+-- ARGV[7] and on: keys of the Message-IDs of the mail and of the mails that it answers
 local key, waits = P .. 'item:' .. id, P .. 'attempts:' .. id
 
-local now = redis.call('HMGET', key, 'mailbox', 'status', 'submission', 'reference', 'locations')
+local now = redis.call('HMGET', key, 'mailbox', 'status', 'submission', 'reference', 'locations', 'version')
 local waiting = redis.call('EXISTS', waits) == 1
 if closed_by ~= '' then
   local since = redis.call('ZSCORE', P .. 'closed', id)
@@ -13,6 +14,7 @@ if closed_by ~= '' then
   if not is_closed then redis.call('ZREM', P .. 'closed', id) end
   if waiting or not is_closed or not since or tonumber(since) > tonumber(closed_by) then return { 'kept' } end
 end
+if expected ~= '' and (now[1] or waiting) and now[6] ~= expected then return { 'changed' } end
 if not now[1] and not waiting then
   if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then return { 'gone' } end
   if always ~= '1' then return { 'missing' } end
@@ -51,7 +53,7 @@ if last then
   end
   redis.call('DEL', group, group .. ':items')
 end
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   local message, left = P .. 'messageid:' .. ARGV[i], {}
   for other in string.gmatch(redis.call('HGET', message, 'items') or '', '[^,]+') do
     if other ~= id then left[#left + 1] = other end

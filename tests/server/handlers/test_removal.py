@@ -112,3 +112,12 @@ async def test_a_retry_needs_the_scope_write(context: Context, call: Call, came:
     token = await context.auth.accounts.add_key("reader", ["read"])
     path = f"/api/workitems/{await came()}/retry"
     assert error(await call("POST", path, token=token)) == (403, "forbidden", None)
+
+
+async def test_an_item_that_was_changed_since_is_not_removed(call: Call, publish: Publish) -> None:
+    path = f"/api/workitems/{await publish()}"
+    await call("PATCH", path, json={"status": "waiting"})
+    answer = await call("DELETE", path, headers={"If-Match": '"1"'})
+    assert (error(answer), body(answer)["item"]["status"]) == ((409, "conflict", None), "waiting")
+    assert error(await call("DELETE", path, headers={"If-Match": "1, 2"})) == (422, "invalid", "If-Match")
+    assert (await call("DELETE", path, headers={"If-Match": '"2"'})).code == 200

@@ -44,3 +44,12 @@ async def test_both_need_the_scope_write(context: Context, call: Call) -> None:
     token = await context.auth.accounts.add_key("reader", ["read"])
     for path in (f"/api/workitems/{FIRST}/split", f"/api/submissions/{first.submission_id}/merge"):
         assert error(await call("POST", path, token=token, json={})) == (403, "forbidden", None)
+
+
+async def test_an_item_that_was_changed_since_is_not_split_off(context: Context, call: Call) -> None:
+    await publish(context, FIRST)
+    await publish(context, SECOND, f"key-{FIRST}")
+    await call("PATCH", f"/api/workitems/{SECOND}", json={"status": "waiting"})
+    answer = await call("POST", f"/api/workitems/{SECOND}/split", headers={"If-Match": '"1"'})
+    assert (error(answer), body(answer)["item"]["version"]) == ((409, "conflict", None), 2)
+    assert (await call("POST", f"/api/workitems/{SECOND}/split", headers={"If-Match": '"2"'})).code == 200
