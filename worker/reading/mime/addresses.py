@@ -11,6 +11,9 @@ MAX_ADDRESS = 320
 MAX_DISPLAY = 200
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,128}@[^\s<>(),;:\"@]{1,255}")
+#: Quotes, in which a sender may write any address; and an address that has quotes, when "_" masks what is in them.
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?", re.DOTALL)
+_QUOTED_ADDRESS = re.compile(r"\"_*+\"\s{0,9}@\s{0,9}[^\s<>(),;:\"@]{1,255}")
 _COMMENT = re.compile(r"\([^()]{0,200}\)")
 _SEPARATOR = re.compile(r"[\"\\(),;:]")
 _MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"?|\\.|[(),;:<>]|[^\"\\(),;:<>]+", re.DOTALL)
@@ -62,9 +65,12 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
-    display, bracket, rest = piece.rpartition("<")
-    if bracket:
-        address = rest.partition(">")[0]
+    masked = _QUOTED.sub(_mask, piece) if '"' in piece else piece
+    at = masked.rfind("<")
+    if at >= 0:
+        display = piece[:at]
+        end = masked.find(">", at)
+        address = piece[at + 1 : end if end >= 0 else None]
         if "(" in address:
             address = _COMMENT.sub("", address)
         address = "".join(address.split()).lower()[:MAX_ADDRESS]
@@ -74,6 +80,9 @@ def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
         if "@" not in address and (inside := _ADDRESS.search(decode_encoded_words(display))):
             address = inside[0].lower()
         return name, one_line(address)
+    if found := _QUOTED_ADDRESS.search(masked) or _ADDRESS.search(masked):
+        address = "".join(piece[found.start() : found.end()].split()).lower()[:MAX_ADDRESS]
+        return _display(piece[: found.start()]) or _display(comment), one_line(address)
     words = decode_encoded_words(piece)
     if found := _ADDRESS.search(words):
         before = words[: found.start()].rstrip("< ")
@@ -84,6 +93,12 @@ def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
     if " " not in bare and "=?" not in bare:  # a local name such as "root"
         return _display(comment), one_line(bare).lower()[:MAX_ADDRESS]
     return _display(piece), ""
+
+
+def _mask(quoted: re.Match[str]) -> str:
+    """Return as many characters, which look like no address; quotes without an end stay as they are."""
+    has_end = len(quoted[0]) > 1 and quoted[0][-1] == '"'
+    return f'"{"_" * (len(quoted[0]) - 2)}"' if has_end else quoted[0]
 
 
 def _display(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.cpu_time import cpu_seconds
 from worker.reading.mime.addresses import parse_addresses
 
 
@@ -23,6 +24,13 @@ from worker.reading.mime.addresses import parse_addresses
         (b"The Front Desk", [("The Front Desk", "")]),
         (b"a@b.example; c@d.example", [("", "a@b.example"), ("", "c@d.example")]),
         (b"x@y.example <real@b.example>", [("x@y.example", "real@b.example")]),
+        (b'"bob@b.example"@e.example', [("", '"bob@b.example"@e.example')]),
+        (b'"bob@b.example, x" @ e.example, c@d.example', [("", '"bob@b.example,x"@e.example'), ("", "c@d.example")]),
+        (b'Eve "bob@b.example\\""@e.example', [("Eve", '"bob@b.example\\""@e.example')]),
+        (b'"bob@b.example" eve@e.example', [("bob@b.example", "eve@e.example")]),
+        (b'"Bob <bob@b.example>" eve@e.example', [("Bob <bob@b.example>", "eve@e.example")]),
+        (b'"Bob <bob@b.example>"', [("Bob", "bob@b.example")]),
+        (b'"Jane <jane@b.example>', [("Jane", "jane@b.example")]),
         (b"", []),
         (None, []),
     ],
@@ -37,3 +45,9 @@ def test_addresses_over_the_limit_are_left_out() -> None:
 
 def test_comments_nested_a_thousand_levels_deep_cause_no_recursion() -> None:
     assert parse_addresses(b"(" * 1000 + b")" * 1000 + b"a@b.example", 10)[0][1] == "a@b.example"
+
+
+@pytest.mark.parametrize("start", ['"', '\\"', '"@', '"_', '"a\\', '""@', '""  '])
+def test_quotes_take_work_that_grows_with_their_number(start: str) -> None:
+    small, large = (('x"' + start * count).encode() for count in (1_500, 4_500))
+    assert cpu_seconds(lambda: parse_addresses(large, 10)) < 6 * cpu_seconds(lambda: parse_addresses(small, 10))
