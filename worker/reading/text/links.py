@@ -12,6 +12,8 @@ _WEB = frozenset({"http", "https"})
 _ENDS = "".join(map(chr, range(0x21)))
 _EVERYWHERE = str.maketrans("", "", "\t\n\r")
 
+#: An address as nearly all are written, which a URL parser does not change.
+_USUAL = re.compile(r"https?://[^\x00-\x20/\\][^\x00-\x20]*")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
 _AUTHORITY = re.compile(r"https?://([^/\\?#]*)")
 #: Characters that take no room, besides those of the category Cf; UTS #46 ignores or refuses them.
@@ -28,6 +30,8 @@ def read_link(value: str) -> str | None:
 
     An address of the web always gets "//": a browser takes `https:path` as relative to its page.
     """
+    if _USUAL.fullmatch(value):
+        return value
     link = value.strip(_ENDS).translate(_EVERYWHERE)
     found = _SCHEME.match(link)
     scheme = found[1].lower() if found else ""
