@@ -7,7 +7,6 @@ does no harm, and `bank.github.io` that opens `evil.github.io` is never missed.
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from html import escape, unescape
 
 from worker.reading.text.links import ascii_host, host_of, plain, recipient_hosts
@@ -32,6 +31,7 @@ _FORMATS = (
 #: Tags that only change how a text looks.
 _FORMAT = re.compile(f"</?(?:{_FORMATS})(?: [^>]*)?>")
 _INLINE = re.compile(f"</?(?:a|img|wbr|{_FORMATS})(?: [^>]*)?>")
+_INLINES = re.compile(f"(?:{_INLINE.pattern})*+")
 _TAG = re.compile(r"<[^>]*>")
 #: Two changes of the format, which no character of HTML is, with nothing but blanks between them.
 _CHANGES = re.compile(r"\0[\s\0]*\0")
@@ -48,12 +48,13 @@ def mark_links(html: str) -> tuple[str, int]:
         if open_links:
             open_links[-1].add(html, tag.start())
         if not tag[0].startswith("</"):
-            touches = bool(last_text) and not plain(_text_of(html[last_end : tag.start()]))
+            touches = bool(last_text) and _touch(html[last_end : tag.start()])
             open_links.append(_Link(tag[1] or "", tag.end(), last_text if touches else ""))
             continue
         if not open_links:
             continue
         link = open_links.pop()
+        link.close()
         last_text, last_end = plain(link.before + link.text)[-BEFORE:], tag.end()
         if mark := link.mark():
             edits.append((link.begin, link.begin, mark))
@@ -84,21 +85,20 @@ class _Link:
     def __init__(self, attributes: str, begin: int, before: str) -> None:
         self.begin = self.resumed = begin
         self.before = before
+        #: What a person reads between the tags of the link.
+        self.text = ""
         self._attributes = attributes
         self._content: list[tuple[int, str]] = []
+        self._markup = ""
 
     def add(self, html: str, end: int) -> None:
         """Add the markup from where the link was resumed to *end*."""
         self._content.append((self.resumed, html[self.resumed : end]))
 
-    @cached_property
-    def text(self) -> str:
-        """What a person reads between the tags of the link."""
-        return _text_of(self._markup)
-
-    @cached_property
-    def _markup(self) -> str:
-        return "".join(markup for _, markup in self._content)
+    def close(self) -> None:
+        """Read the text of the link, to which nothing is added any more."""
+        self._markup = "".join([markup for _, markup in self._content])
+        self.text = _text_of(self._markup)
 
     def mark(self) -> str:
         """Return the markup of a mark; "" when the link keeps what it shows."""
@@ -131,12 +131,21 @@ class _Link:
         if self.before:
             yield self.before + self.text
         for markup in f" {self._attributes}", self._markup:
-            yield from map(unescape, _HINT.findall(markup))
+            if ' alt="' in markup or ' title="' in markup:
+                yield from map(unescape, _HINT.findall(markup))
 
 
 def _text_of(markup: str) -> str:
     """Return the text of sanitized markup; blocks are apart from each other."""
     return unescape(_TAG.sub(" ", _INLINE.sub("", markup))) if "<" in markup or "&" in markup else markup
+
+
+def _touch(between: str) -> bool:
+    """Return whether nothing is seen between two links: only changes of the format, and what takes no room."""
+    seen = between[_INLINES.match(between).end() :]  # type: ignore[union-attr]
+    if seen[:1].isascii() and seen[:1] != "&":
+        return not seen  # a block, a blank or another sign
+    return not plain(_text_of(seen))
 
 
 def _other_host(link: str, seen: list[str]) -> str:
