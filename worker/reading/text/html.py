@@ -1,7 +1,7 @@
 """Reads the HTML of a mail: its visible text with table cells kept apart, and the page without hidden nodes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -89,45 +89,57 @@ class HtmlDocument:
     def _walk(self) -> str:
         """Return the text in reading order. Iterative: mail with 20,000 levels was seen."""
         writer, visibility = TextWriter(), Visibility()
-        node: LexborNode | None = self._tree.body
-        top = node.mem_id if node is not None else 0
-        for _ in range(self._limits.html_nodes):
+        #: Open elements with their names, and the nodes that follow each of them.
+        opened: list[tuple[LexborNode, str, Iterator[LexborNode]]] = []
+        body = self._tree.body
+        nodes = iter(() if body is None else (body,))
+        left = self._limits.html_nodes
+        while True:
+            node = next(nodes, None)
             if node is None:
+                if not opened:
+                    break
+                node, tag, nodes = opened.pop()
+                writer.leave(tag)
+                if visibility.changes:
+                    visibility.leave(node.mem_id)
+                continue
+            if not left:
+                self.truncated = True
                 break
-            child = self._enter(node, writer, visibility)
-            node = child if child is not None else _following(node, top, writer, visibility)
-        self.truncated |= node is not None
+            left -= 1
+            if (text := node.text_content) is not None:
+                self._show(node, text, writer, visibility)
+            elif tag := self._enter(node, writer, visibility):
+                opened.append((node, tag, nodes))
+                nodes = node.iter(include_text=True)
         return writer.finish()
 
-    def _enter(self, node: LexborNode, writer: TextWriter, visibility: Visibility) -> LexborNode | None:
-        """Write what the node shows; return its first child when there is more to see inside."""
-        if node.is_text_node:
-            if visibility.shows_text:
-                writer.text(node.text_content or "")
-            elif not (node.text_content or "").isspace():
-                self._hidden.append(node)
-            return None
+    def _show(self, node: LexborNode, text: str, writer: TextWriter, visibility: Visibility) -> None:
+        """Write a text, or note that it is hidden."""
+        if visibility.shows_text:
+            writer.text(text)
+        elif not text.isspace():
+            self._hidden.append(node)
+
+    def _enter(self, node: LexborNode, writer: TextWriter, visibility: Visibility) -> str:
+        """Write what an element shows; return its name when there is more to see inside."""
         tag = node.tag or ""
         if tag in _SILENT or tag.startswith(("-", "!")):
-            return None
+            return ""
         attributes = node.attributes
         style = self._style(node, tag, attributes, visibility) if attributes else PLAIN
         if style.hides:
             self._hidden.append(node)
-            return None
+            return ""
         if tag in CONTROLS:
             self._control(node, attributes, writer, visibility)
-            return None
+            return ""
         if tag in CELLS:
             writer.enter_cell(tag, _number(attributes.get("colspan")))
         else:
             writer.enter(tag, is_box=style.is_box)
-        child: LexborNode | None = node.child
-        if child is None:
-            writer.leave(tag)
-            if visibility.changes:
-                visibility.leave(node.mem_id)
-        return child
+        return tag
 
     def _style(self, node: LexborNode, tag: str, attributes: dict[str, str | None], visibility: Visibility) -> Style:
         """Return what the attributes say of visibility; note what is passed on to the elements inside."""
@@ -184,18 +196,6 @@ def _harmless(html: str) -> str:
     html = limit_options(html)
     limited = limit_markup(html)
     return html if limited is html else limit_markup(flatten(html))
-
-
-def _following(node: LexborNode, top: int, writer: TextWriter, visibility: Visibility) -> LexborNode | None:
-    """Return the node after `node` and its children; None when the body ends."""
-    while node.mem_id != top:
-        if (sibling := node.next) is not None:
-            return sibling
-        node = node.parent  # type: ignore[assignment]
-        writer.leave(node.tag or "")
-        if visibility.changes:
-            visibility.leave(node.mem_id)
-    return None
 
 
 def _number(value: str | None) -> int:
