@@ -24,13 +24,15 @@ ONCE = 10
 REPEATED = 30_000
 #: Character references until the text is split, where those of the page together would copy more characters.
 REFERENCES, COPIED = 256, 250_000_000
-#: Markup with fewer characters and tags needs no check: the square of so few costs little.
-SHORT, FEW_TAGS = 60_000, 1_000
+#: Markup with fewer characters, and with fewer elements that may stay open, needs no check: the square of so few costs
+#: little. Nor does formatting that would be repeated fewer times if none of it were closed.
+SHORT, FEW_OPEN, FEW_REPEATED = 100_000, 1_000, 250_000
 
 _SPACE = r"[ \t\n\f\r/]"
 _VALUE = r"(?:\"[^\"]*+\"?|'[^']*+'?|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+)"
 _ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+{_VALUE}?+)?+"
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
+_STARTS = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)")
 #: An end tag, or a start tag with its attributes; possessive, so that time stays linear.
 _TAG = rf"<(/?)([a-zA-Z][^ \t\n\f\r/>]*+)((?:{_SPACE}++|{_ATTRIBUTE})*+)>?"
 _TAGS = re.compile(_TAG, re.DOTALL)
@@ -60,9 +62,20 @@ _USUAL = _ENDLESS - _ONCE
 
 def limit_markup(html: str) -> str:
     """Return the markup without what would make a parser slow; most markup is unchanged."""
-    if len(html) < SHORT and html.count("<") < FEW_TAGS:
-        return html
-    return _Limiter(html).limit()
+    return html if _costs_little(html) else _Limiter(html).limit()
+
+
+def _costs_little(html: str) -> bool:
+    """Say quickly whether the markup would cost little even if no element in it were closed."""
+    if len(html) >= SHORT:
+        return False
+    starts = Counter(_STARTS.findall(html.lower()))  # those in comments and the like only make it more
+    started = starts.total()
+    formatting = sum(starts[name] for name in _FORMATTING)
+    may_stay_open = started - sum(starts[name] for name in _USUAL)
+    return (
+        may_stay_open < FEW_OPEN and formatting * started < FEW_REPEATED and all(starts[name] <= ONCE for name in _ONCE)
+    )
 
 
 class _Limiter:

@@ -6,7 +6,7 @@ from tests.worker.reading.mails import page
 from worker.reading import read
 from worker.reading.limits import ReadingLimits
 from worker.reading.text.html import HtmlDocument
-from worker.reading.text.html_guard import ATTRIBUTES, DEPTH, ONCE, REFERENCES, limit_markup
+from worker.reading.text.html_guard import ATTRIBUTES, DEPTH, FEW_OPEN, ONCE, REFERENCES, SHORT, limit_markup
 from worker.reading.text.sanitizer import sanitize
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -148,8 +148,24 @@ def test_markup_deeper_than_the_limit_loses_tags_but_no_text() -> None:
 
 
 def test_a_tag_with_too_many_attributes_loses_them() -> None:
-    many = " ".join(f"a{n}=1" for n in range(50 * ATTRIBUTES))
+    many = " ".join(f"a{n}=1" for n in range(100 * ATTRIBUTES))
     assert limit_markup(f"before <p {many}>inside</p>") == "before <p>inside</p>"
+
+
+@pytest.mark.parametrize(
+    "costly",
+    [
+        "<div>" * FEW_OPEN,
+        "</p><p>x" * 5_000 + "<DIV>" * FEW_OPEN,
+        "<font size=1>" * 300 + "<p>x" * 1_000,
+        "<B>" * 300 + "<td>x" * 1_000,
+        "<body a=1>" * (ONCE + 1),
+        "<!--><title><!--</title>" + "<div>" * FEW_OPEN,
+    ],
+)
+def test_short_markup_is_limited_too_where_it_could_be_costly(costly: str) -> None:
+    assert len(costly) < SHORT
+    assert limit_markup(costly) != costly
 
 
 def test_ordinary_markup_is_unchanged() -> None:
