@@ -54,6 +54,9 @@ HOSTILE_MAILS: dict[str, Callable[[int], bytes]] = {
     "formatting that ends in the wrong order": lambda n: html(
         "<b><i><u><s><font><a>" * 299 + "<p>x</b></i></u></s></font></a>" * (n // 4)
     ),
+    "formatting that a sign of kelvin does not end": lambda n: html(
+        _numbered(n // 4, "<p><strike a{}=1>x</stri\u212ae>")
+    ),
     "links in paragraphs": lambda n: html(_numbered(n // 2, "<p><a href=http://{}.example/>x")),
     "links in tables": lambda n: html("<a><table>" * n),
     "levels": lambda n: html("<div>" * (2 * n)),

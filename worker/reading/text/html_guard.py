@@ -25,14 +25,19 @@ REPEATED = 30_000
 #: Character references until the text is split, where those of the page together would copy more characters.
 REFERENCES, COPIED = 256, 250_000_000
 #: Markup with fewer characters, and with fewer elements that may stay open, needs no check: the square of so few costs
-#: little. Nor does formatting that would be repeated fewer times if none of it were closed.
+#: little. Nor does formatting that would be repeated fewer times if it stayed open.
 SHORT, FEW_OPEN, FEW_REPEATED = 100_000, 1_000, 250_000
 
 _SPACE = r"[ \t\n\f\r/]"
 _VALUE = r"(?:\"[^\"]*+\"?|'[^']*+'?|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+)"
 _ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+{_VALUE}?+)?+"
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
-_STARTS = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)")
+#: Names of start tags: of all, and of those whose element does not end before another tag begins. Only what surely is
+#: an attribute, and surely the end tag, counts: after `">` in an attribute, the rest of it would look like text.
+_START = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)")
+_LEFT_OPEN = re.compile(
+    rf'{_START.pattern}(?!(?: [a-z-]+="[^"<>]*")*+>[^<]*+</\1>)', re.IGNORECASE | re.ASCII
+)  # else K, the sign of kelvin, would count as a k
 #: An end tag, or a start tag with its attributes; possessive, so that time stays linear.
 _TAG = rf"<(/?)([a-zA-Z][^ \t\n\f\r/>]*+)((?:{_SPACE}++|{_ATTRIBUTE})*+)>?"
 _TAGS = re.compile(_TAG, re.DOTALL)
@@ -66,16 +71,21 @@ def limit_markup(html: str) -> str:
 
 
 def _costs_little(html: str) -> bool:
-    """Say quickly whether the markup would cost little even if no element in it were closed."""
+    """Say quickly whether the markup would cost little even if elements with other tags inside were never closed."""
     if len(html) >= SHORT:
         return False
-    starts = Counter(_STARTS.findall(html.lower()))  # those in comments and the like only make it more
-    started = starts.total()
-    formatting = sum(starts[name] for name in _FORMATTING)
-    may_stay_open = started - sum(starts[name] for name in _USUAL)
-    return (
-        may_stay_open < FEW_OPEN and formatting * started < FEW_REPEATED and all(starts[name] <= ONCE for name in _ONCE)
-    )
+    lower = html.lower()
+    if any(lower.count(f"<{name}") > ONCE for name in _ONCE):
+        return False
+    return _are_few(html, _START) or _are_few(html, _LEFT_OPEN)
+
+
+def _are_few(html: str, opening: re.Pattern[str]) -> bool:
+    """Say whether the elements that may stay open are few. Those in comments and the like count, too."""
+    opened = Counter(map(_lower, opening.findall(html)))
+    formatting = sum(opened[name] for name in _FORMATTING)
+    left_open = opened.total() - sum(opened[name] for name in _USUAL)
+    return left_open < FEW_OPEN and formatting * html.count("<") < FEW_REPEATED
 
 
 class _Limiter:
@@ -110,7 +120,7 @@ class _Limiter:
                 # A page has thousands of tags, and this is about most of them.
                 if name in _USUAL and self._depth <= DEPTH and not self._formatting and last - start <= 2 * ATTRIBUTES:
                     continue
-                if name and self._check(tag, name.lower(), tag[1]):  # without a name it is a comment
+                if name and self._check(tag, _lower(name), tag[1]):  # without a name it is a comment
                     break
             else:
                 break
@@ -190,6 +200,11 @@ class _Limiter:
         # An element that shows nothing splits a text, but not inside an element whose content is text.
         text = text.replace("&", "\uff06") if self._text_element else "<wbr>" + _REFERENCES.sub(r"\1<wbr>", text)
         self._replace(start, end, text)
+
+
+def _lower(name: str) -> str:
+    """Return a name in lower case as a parser does: the sign of kelvin is no K, and ends no `<strike>`."""
+    return name.lower() if name.isascii() else name
 
 
 def _has_too_many(attributes: str) -> bool:

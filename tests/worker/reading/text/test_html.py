@@ -156,16 +156,28 @@ def test_a_tag_with_too_many_attributes_loses_them() -> None:
     "costly",
     [
         "<div>" * FEW_OPEN,
+        "<lin\u212a>" * FEW_OPEN,
         "</p><p>x" * 5_000 + "<DIV>" * FEW_OPEN,
         "<font size=1>" * 300 + "<p>x" * 1_000,
         "<B>" * 300 + "<td>x" * 1_000,
         "<body a=1>" * (ONCE + 1),
+        '<html a="1">x</html>' * (ONCE + 1),
+        "<font size=1>x</a>" * 300 + "<p>x" * 1_000,
+        "<font size=1 title='>x</font>'>" * 300 + "<p>x" * 1_000,
+        '<font a=b"c d="e>x</font>">' * 300 + "<p>x" * 1_000,
+        "<strike>x</stri\u212ae>" * 300 + "<p>x" * 1_000,
         "<!--><title><!--</title>" + "<div>" * FEW_OPEN,
     ],
 )
 def test_short_markup_is_limited_too_where_it_could_be_costly(costly: str) -> None:
     assert len(costly) < SHORT
     assert limit_markup(costly) != costly
+
+
+def test_short_markup_whose_formatting_ends_is_unchanged() -> None:
+    html = '<p><font size="2" color="red">a</font> <B>b</b> <a href="https://a.example">c</a>' * 600
+    assert len(html) < SHORT
+    assert limit_markup(html) == html
 
 
 def test_ordinary_markup_is_unchanged() -> None:
