@@ -59,6 +59,8 @@ def recipient_hosts(link: str) -> list[str]:
 
 def ascii_host(host: str) -> str:
     """Return the host name as DNS knows it (UTS #46, RFC 3492): lower case, one kind of dot, `xn--`."""
+    if host.isascii():
+        return host.lower().strip(".")
     return ".".join(_ascii_label(label) for label in plain(host).strip(".").split("."))
 
 

@@ -53,22 +53,32 @@ def shown_hosts(text: str) -> Iterator[str]:
 
 def _as_seen(text: str) -> str:
     """Return the text as a reader sees it: without what takes no room, and with one kind of dot and letter."""
-    seen = _CONTROLS.sub("", text)
+    seen = text if text.isprintable() else _CONTROLS.sub("", text)
     if not seen.isascii():
         seen = visible(seen.translate(_LOOKALIKES))
         seen = _CJK_STOP.sub(" ", seen).replace("\u3002", ".")
         # Marks over or under a letter, which belong to no letter of its own: to the eye it is still this letter.
         seen = "".join(character for character in seen if unicodedata.category(character) not in ("Mn", "Me"))
-    return _DOTS.sub(" ", seen)
+    return _DOTS.sub(" ", seen) if ".." in seen else seen
 
 
 def _hosts_in(seen: str) -> Iterator[str]:
-    is_alone = sum(1 for word in seen.split() if any(map(str.isalnum, word))) == 1
-    for found in _HOST.finditer(seen):
-        if found["authority"]:
-            yield from _hosts_of_authority(found["authority"].lower())
-        elif _is_host(found["name"], found["digits"], is_alone=is_alone):
-            yield found["name"].lower().strip("_-")
+    words = seen.split()
+    is_alone = _is_one(words)
+    for word in words:
+        if "." not in word and ":" not in word:
+            continue
+        for found in _HOST.finditer(word):
+            if found["authority"]:
+                yield from _hosts_of_authority(found["authority"].lower())
+            elif _is_host(found["name"], found["digits"], is_alone=is_alone):
+                yield found["name"].lower().strip("_-")
+
+
+def _is_one(words: list[str]) -> bool:
+    """Return whether only one of these has a letter or a digit."""
+    real = (word for word in words if word.isalnum() or any(map(str.isalnum, word)))
+    return next(real, None) is not None and next(real, None) is None
 
 
 def _hosts_of_authority(authority: str) -> Iterator[str]:
