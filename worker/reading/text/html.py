@@ -95,32 +95,27 @@ class HtmlDocument:
         nodes = iter(() if body is None else (body,))
         left = self._limits.html_nodes
         while True:
-            node = next(nodes, None)
-            if node is None:
-                if not opened:
+            for node in nodes:
+                if not left:
+                    self.truncated = True
+                    return writer.finish()
+                left -= 1
+                if (text := node.text_content) is not None:
+                    if visibility.shows_text:
+                        writer.text(text)
+                    elif not text.isspace():
+                        self._hidden.append(node)
+                elif tag := self._enter(node, writer, visibility):
+                    opened.append((node, tag, nodes))
+                    nodes = node.iter(include_text=True)
                     break
+            else:
+                if not opened:
+                    return writer.finish()
                 node, tag, nodes = opened.pop()
                 writer.leave(tag)
                 if visibility.changes:
                     visibility.leave(node.mem_id)
-                continue
-            if not left:
-                self.truncated = True
-                break
-            left -= 1
-            if (text := node.text_content) is not None:
-                self._show(node, text, writer, visibility)
-            elif tag := self._enter(node, writer, visibility):
-                opened.append((node, tag, nodes))
-                nodes = node.iter(include_text=True)
-        return writer.finish()
-
-    def _show(self, node: LexborNode, text: str, writer: TextWriter, visibility: Visibility) -> None:
-        """Write a text, or note that it is hidden."""
-        if visibility.shows_text:
-            writer.text(text)
-        elif not text.isspace():
-            self._hidden.append(node)
 
     def _enter(self, node: LexborNode, writer: TextWriter, visibility: Visibility) -> str:
         """Write what an element shows; return its name when there is more to see inside."""

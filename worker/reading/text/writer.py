@@ -78,7 +78,7 @@ class TextWriter:
         if not self._pre and _is_blank(text, self._rows):
             self._blank = True  # inside such elements there is little other text
             return
-        content = text if self._pre else _BLANKS.sub(" ", text)
+        content = text if self._pre or (text.isprintable() and "  " not in text) else _BLANKS.sub(" ", text)
         self._blank = self._blank or content.startswith(" ")
         follows = content.endswith(" ")
         content = content if self._pre else content.strip(" ")
