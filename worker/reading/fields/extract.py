@@ -7,7 +7,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from worker.reading.fields.findings import MAX_FINDINGS, FieldFindings, FieldSource, Finding
+from worker.reading.fields.findings import FieldFindings, FieldSource, Finding
 from worker.reading.fields.labels import Candidate, Place, find_candidates
 from worker.reading.fields.lexicon import Label, Lexicon, label_languages
 from worker.reading.fields.patterns import find_matches
@@ -78,9 +78,13 @@ def extract_fields(sources: list[FieldSource], rules: Sequence[FieldRule], sent:
     """
     plan = _plan(tuple(rules))
     found: dict[str, FieldFindings] = defaultdict(FieldFindings)
+
+    def is_wanted(label: Label) -> bool:
+        return any(not found[plan.rules[number].name].is_full for number in label.rules)
+
     for rank, source in enumerate(sources):
         for start, end in source.spans:
-            for label, candidate in find_candidates(source.text, plan.lexicon, start, end):
+            for label, candidate in find_candidates(source.text, plan.lexicon, start, end, is_wanted):
                 for number in label.rules:
                     rule = plan.rules[number]
                     _Search(rule, source, rank, sent, found[rule.name]).by_label(label, candidate, end)
@@ -135,7 +139,7 @@ class _Search:
 
     def by_label(self, label: Label, candidate: Candidate | None, end: int) -> None:
         """Keep what a label gives: a value, readings in doubt, or text of another type."""
-        if len(self.findings.values) >= MAX_FINDINGS:
+        if self.findings.is_full:
             return
         if self.rule.type == "table":
             if self.findings.may_look_for_a_table() and (table := parse_table(self.source.text, label, end)):
@@ -159,7 +163,7 @@ class _Search:
         assert self.rule.pattern is not None
         for start, end in self.source.spans:
             for first, last in find_matches(self.rule.pattern, self.source.text[start:end]):
-                if len(self.findings.values) >= MAX_FINDINGS:
+                if self.findings.is_full:
                     return
                 found = self._matched(start + first, start + last, self._hint(None))
                 if found is not None and len(found.values) == 1:

@@ -94,6 +94,11 @@ class FieldFindings:
         self.tables += 1
         return self.tables <= MAX_TABLES
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more values are compared."""
+        return len(self.values) >= MAX_FINDINGS
+
     def add_doubtful(self, source: FieldSource, start: int, end: int, values: Sequence[Any]) -> None:
         """Keep readings of one text; without any that is sure, the text itself."""
         place = source.evidence(start, min(end, start + MAX_RAW))

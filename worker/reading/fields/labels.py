@@ -1,7 +1,7 @@
 """Finds the value of a label: after a colon, on the next line, in the next cell or in the cell below."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -79,8 +79,13 @@ class Candidate:
     in_form: bool = False
 
 
-def find_candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterator[tuple[Label, Candidate | None]]:
-    """Return the labels between two offsets of a text, in their order, each with the text that may be its value."""
+def find_candidates(
+    text: str, lexicon: Lexicon, start: int, end: int, is_wanted: Callable[[Label], bool] = lambda _: True
+) -> Iterator[tuple[Label, Candidate | None]]:
+    """Yield the wanted labels between two offsets of a text, in their order, each with what may be its value.
+
+    *is_wanted* is asked when the labels before were yielded.
+    """
     found = lexicon.find_labels(text, start, end)
     if not found:
         return
@@ -88,6 +93,8 @@ def find_candidates(text: str, lexicon: Lexicon, start: int, end: int) -> Iterat
     found = [label for label in found if around.is_text(label.start, label.end)]
     separators = [_SEPARATOR.match(text, label.end, end) for label in found]
     for index, (label, separator) in enumerate(zip(found, separators, strict=True)):
+        if not is_wanted(label):
+            continue
         near = slice(index + 1, index + 6)
         position = _LabelPosition(text, start, end, label, found[near], separators[near])
         candidate = position.value(separator)

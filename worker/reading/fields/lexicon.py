@@ -125,8 +125,9 @@ class Lexicon:
 def _may_have_label(words: list[str], nodes: list[_Node | None]) -> bool:
     """Say whether a label begins at one of the words: many begin with "at", "i" or "no", few go on with the next."""
     return any(
-        node is not None and (node.label is not None or (following and node.after(following)))
-        for node, following in zip(nodes, [*words[1:], ""], strict=True)
+        node.label is not None or (at < len(words) and node.after(words[at]))
+        for at, node in enumerate(nodes, 1)
+        if node is not None
     )
 
 
