@@ -31,6 +31,7 @@ lint: .venv/tested
 
 bench: .venv/tested
 	@tests/setup.sh gcc isync nginx-light libnginx-mod-nchan
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
 
 # Hundreds of clients through every fault, with measurements: see docs/delivery.md.

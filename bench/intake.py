@@ -1,5 +1,9 @@
-"""Intake: a full mailbox, from the first fetch to the last item, beside mbsync, which copies the same mailbox."""
+"""Intake: a full mailbox, from the first fetch to the last item, beside two peers with the same mailbox.
 
+mbsync copies it. django-mailbox does the whole job of intake: it reads each mail into a database.
+"""
+
+import json
 import os
 import resource
 import shutil
@@ -8,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +27,8 @@ from workitems.base import keys
 
 #: Seconds for each mail and for all: far more than they take.
 _TIMEOUT_PER_MAIL, _TIMEOUT = 0.05, 60.0
+#: The same for each mail of a peer that commits each mail several times.
+_TIMEOUT_PER_STORED = 0.5
 
 #: Seconds between two checks of how far the worker is: each asks Redis once.
 _CHECK = 0.02
@@ -103,20 +110,31 @@ def _measure(place: Path, mails: int, write: Callable[[int], bytes], kind: str) 
         before = _copy(box, place / "before", mails)
         ours = _measure_worker(box, place, mails)
         copies = [each for each in (before, _copy(box, place / "after", mails)) if each]
+        stored = _store(box, place / "stored", mails)  # the last one: it empties the mailbox
     finally:
         box.stop()
     figure = f"intake of {mails:,} mails of {kind}"
     share = {name: 1000 * each / mails for name, each in ours.cpu.items()}
     parts = ", ".join(f"{name} {each:.2f}" for name, each in share.items())
     print(f"{figure}, milliseconds on a core for each: {parts}", file=sys.stderr)
-    if not copies:
-        return [Row(figure, f"{mails / ours.seconds:,.0f} mails/s", "mbsync: not installed", None, "≥ 0.5")]
-    theirs = mails * len(copies) / sum(copy.seconds for copy in copies)
-    work = 1000 * sum(sum(copy.cpu.values()) for copy in copies) / len(copies) / mails
-    peer = "mbsync, copy alone"
     return [
-        Row.compare(figure, mails / ours.seconds, theirs, "mails/s", peer, "≥ 0.5"),
-        Row.compare(f"{figure}: CPU a mail", sum(share.values()), work, "ms", peer, ""),
+        *rows(figure, mails, ours, copies, "mbsync", "copy alone", "≥ 0.5"),
+        *rows(figure, mails, ours, stored, "django-mailbox", "into SQLite", ""),
+    ]
+
+
+def rows(
+    figure: str, mails: int, ours: Measurement, theirs: list[Measurement], peer: str, job: str, aim: str
+) -> list[Row]:
+    """Return the rows beside one peer, of which there may be several measurements or none."""
+    if not theirs:
+        return [Row(figure, f"{mails / ours.seconds:,.0f} mails/s", f"{peer}: not installed", None, aim)]
+    speed = mails * len(theirs) / sum(each.seconds for each in theirs)
+    work = 1000 * sum(sum(each.cpu.values()) for each in theirs) / len(theirs) / mails
+    name = f"{peer}, {job}"
+    return [
+        Row.compare(figure, mails / ours.seconds, speed, "mails/s", name, aim),
+        Row.compare(f"{figure}: CPU a mail", 1000 * sum(ours.cpu.values()) / mails, work, "ms", name, ""),
     ]
 
 
@@ -134,6 +152,21 @@ def _copy(box: Dovecot, place: Path, mails: int) -> Measurement | None:
     copied = sum(1 for part in ("new", "cur") for _ in (place / "INBOX" / part).iterdir())
     assert copied == mails, f"mbsync copied {copied} of {mails} mails"
     return Measurement(seconds, {"mbsync": _children() - before, "Dovecot": spent(box.pid) - served})
+
+
+def _store(box: Dovecot, place: Path, mails: int) -> list[Measurement]:
+    """Measure django-mailbox from its first connection to its last mail; [] when it is not installed."""
+    if find_spec("django_mailbox") is None:
+        return []
+    place.mkdir()
+    uri = f"imap://{box.user}:{box.password}@{box.host}:{box.port}"
+    command = [sys.executable, "-m", "bench.sqlite_intake", str(place), uri]
+    served = spent(box.pid)
+    limit = _TIMEOUT + mails * _TIMEOUT_PER_STORED
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=limit)
+    used = json.loads(done.stdout)
+    assert used["mails"] == mails, f"django-mailbox stored {used['mails']} of {mails} mails"
+    return [Measurement(used["seconds"], {"django-mailbox": used["cpu"], "Dovecot": spent(box.pid) - served})]
 
 
 def _children() -> float:
