@@ -38,6 +38,12 @@ _BROKEN_AFTER = re.compile(r"(?<=[.,])\s\d{2}(?!\d)|[€$£¥]\d|\xa0\d")
 _BROKEN_BEFORE = re.compile(r"\d(?:[.,]\s|\xa0|[€$£¥])$")
 #: What shows that the amount is the first of a range.
 _RANGE = re.compile(rf"\s?(?:[-–—~]|to|bis|tot|até|hasta|til)\s?{_CURRENCY}?\s?(?=\d)", re.IGNORECASE)
+#: "between 400 and 600": without the word before it, "and" begins another amount.
+_BETWEEN = re.compile(
+    r"(?:between|zwischen|entre|tra|fra|tussen|między|mellan|mellem|mellom|mezi|välillä|μεταξύ)[\s(]{1,3}$",
+    re.IGNORECASE,
+)
+_AND = re.compile(rf"\s?(?:and|und|et|y|e|en|i|och|og|a|ja|και|&)\s{_CURRENCY}?\s?(?=\d)", re.IGNORECASE)
 #: "500-800", and its second number.
 _JOINED_RANGE = re.compile(r"(?<![\w.,/-])(?:^|[^\w/#_:-])?\d[\d.,]{0,30}[-–]\d[\d.,]{0,30}(?![\w/-])")
 _END_OF_RANGE = re.compile(r"\d[-–](?=\d)")
@@ -92,6 +98,8 @@ def find_amount(text: str, default: str | None, mark: str | None) -> Readings | 
 def _end_of_range(text: str, amount: _Amount, default: str | None, mark: str | None) -> _Amount | None:
     """Return the second amount of "500 - 800 EUR"."""
     between = _RANGE.match(text, amount.end)
+    if between is None and _BETWEEN.search(text, max(0, amount.start - _BEFORE_LENGTH), amount.start):
+        between = _AND.match(text, amount.end)
     found = NUMBER.match(text, between.end()) if between else None
     if found is None:
         return None

@@ -184,6 +184,9 @@ def test_a_debit_a_remark_and_missing_cents_are_not_negative(text: str, amount: 
         ("$500-$800", ["500.00", "800.00"]),
         ("EUR 500 to EUR 800", ["500.00", "800.00"]),
         ("1,250.00 -", ["1250.00", "-1250.00"]),
+        ("between USD 400 and 600", ["400.00", "600.00"]),
+        ("zwischen 400 und 600 EUR", ["400.00", "600.00"]),
+        ("entre 400 € et 600 €", ["400.00", "600.00"]),
     ],
 )
 def test_the_readings_of_an_amount_in_doubt_are_offered(text: str, readings: list[str]) -> None:
