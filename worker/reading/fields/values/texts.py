@@ -20,6 +20,10 @@ _PREFIXED = re.compile(r"([A-Z]{1,6})\s((?:\d[A-Z0-9]*(?:[-/.]\w{1,20})*))(?![\w
 _GROUPS = re.compile(r"\d{2,}(?:\s\d{2,}){1,6}(?![\w.,/-])")
 #: Short groups that fill the rest: `1Z 999 AA1 01 2345 6784`.
 _BLOCKS = re.compile(r"[A-Z0-9]{1,6}(?: [A-Z0-9]{1,6}){2,8}(?=[\s.,;)*_]{0,20}$)")
+#: A joined token and groups of digits that fill the rest: `HG-30 118 552`.
+_JOINED_GROUPS = re.compile(
+    r"[A-Z0-9]{1,8}(?:[-/.][A-Z0-9]{1,12}){0,3}[-/.]\d{1,12}(?: \d{3,6}){1,4}(?=[\s,.;)*_]{0,20}$)"
+)
 #: A word for "number" that stuck to its value, as where a page puts them side by side: `NumberKH-2026-00417`.
 _STUCK = re.compile(r"(?:Number|Nummer|Numero|Número|Nr|No)\.?:?(?=[A-Z]{0,5}-?\d)")
 #: What has digits and is no reference: dates, times, ordinals, counts, amounts.
@@ -83,7 +87,8 @@ def find_reference(text: str) -> Readings | None:
         return Readings(start, blocks.end(), (blocks[0],))
     if (prefixed := _PREFIXED.match(text, start)) and not (prefixed[1] in PLACES and len(prefixed[2]) < 6):
         return Readings(start, prefixed.end(), (prefixed[0],))
-    if groups := _GROUPS.match(text, start):
+    groups = _GROUPS.match(text, start) or _JOINED_GROUPS.match(text, start)
+    if groups and not _NO_REFERENCE.fullmatch(groups[0].partition(" ")[0]):
         return Readings(start, groups.end(), (groups[0],))
     return _token(text, start, found.end)
 
