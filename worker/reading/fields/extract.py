@@ -277,6 +277,7 @@ class _Search:
         if self.rule.type not in _LOCAL_TYPES:
             return Hint(remark=remark)
         languages = label_languages(candidate.label.spelling) if candidate else ()
-        language = languages[0] if languages else self.source.language
+        # Of several languages of a label that write alike, that of the text decides what "kr" is.
+        language = languages[0] if languages and self.source.language not in languages else self.source.language
         crown = _CROWNS.get(languages[0]) if len(languages) == 1 else "SEK" if language == "sv" else None
         return Hint(language, remark, self.sent, crown=crown)

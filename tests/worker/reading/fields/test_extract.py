@@ -191,6 +191,12 @@ def test_the_language_of_a_label_decides_which_crowns_are_meant(line: str, curre
     assert [each["currency"] for each in read(plain(line)).fields.values()] == [currency]
 
 
+def test_the_language_of_the_text_decides_which_crowns_a_shared_label_means() -> None:
+    swedish = "Hej, tack för er beställning. Ni kan svara till oss, vi är här även i morgon.\n\nTotalt: 500 kr"
+    assert read(plain(swedish)).fields == {"total": {"amount": "500.00", "currency": "SEK"}}
+    assert read(plain("Totalt: 500 kr")).fields == {"total": {"amount": "500.00"}}
+
+
 def test_an_ambiguous_date_is_no_value() -> None:
     assert "due_date" not in read(plain("Due date: 03/04/2026")).fields
     alternatives = read(plain("Due date: 03/04/2026\nDue date: 5 May 2026")).evidence["due_date"]["alternatives"]
