@@ -14,9 +14,9 @@ def section(heading: str, document: str = STREAM) -> str:
     return document[found.start(1) : found.end(1)]
 
 
-def block(heading: str, language: str) -> str:
+def block(heading: str, language: str, document: str = STREAM) -> str:
     """Return the first block of a language below a heading."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", section(heading), re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^```{language}\n(.*?)^```$", section(heading, document), re.DOTALL | re.MULTILINE)
     assert found, f"no {language!r} below {heading!r}"
     return found[1]
 
