@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export PORT ?= 8888
 
-.PHONY: run unit test test-again test-setup check lint types imports bench delivery clean
+.PHONY: run unit test test-again test-setup check lint types imports bench score delivery clean
 
 run: .venv/installed
 	@$(BIN)/python run.py demo
@@ -33,6 +33,10 @@ bench: .venv/tested
 	@tests/setup.sh gcc isync nginx-light libnginx-mod-nchan
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
+
+# How many fields are read rightly from labelled mail: our own, and those in the folder CORPUS (see docs/reading.md).
+score: .venv/tested
+	@$(BIN)/python -m tests.score $(CORPUS)
 
 # Hundreds of clients through every fault, with measurements: see docs/delivery.md.
 delivery: test-setup
