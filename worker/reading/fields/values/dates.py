@@ -27,10 +27,13 @@ _FOREIGN_LANGUAGES = ["hu", "ro", "ru", "uk"]
 _NUMERIC = re.compile(r"(?<![\d.,/-])(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{4}|\d{2})(?![\d/-])(?!\.\d)")
 _COMPACT = re.compile(r"(?<!\d)((?:19|20)\d\d)(\d\d)(\d\d)(?!\d)")
 _DAY_MONTH = re.compile(
-    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|º|°|\.|ª)?[\s-]{0,3}(?:of |de |d’|d')?([^\W\d_]{3,12})\.?,?"
-    r"(?:[\s-]{1,3}(?:de |del )?|[ ]?[’'])(\d{4}|\d{2})(?![\d.,:h]\d)(?!\d)(?!\s?(?:Uhr|[ap]\.?m)\b)"
+    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|e(?=\s)|º|°|\.|ª)?(?:[\s-]{0,3}|/)(?:of |de |d’|d')?([^\W\d_]{3,12})\.?,?"
+    r"(?:[\s-]{1,3}(?:de |del |of )?|/|[ ]?[’'])(\d{4}|\d{2})(?![\d.,:h]\d)(?!\d)(?!\s?(?:Uhr|[ap]\.?m)\b)"
 )
-_MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,12})\.?\s{1,3}(\d{1,2})(?:st|nd|rd|th)?,?\s{1,3}(\d{4})(?!\d)")
+_MONTH_DAY = re.compile(
+    r"(?<!\w)([^\W\d_]{3,12})(?:\.?\s{1,3}|[-/])(\d{1,2})(?:st|nd|rd|th)?(?:\s?,?\s{1,3}|[-/])(\d{4})(?!\d)"
+)
+_YEAR_MONTH = re.compile(r"(?<![\w.,/-])(\d{4})[\s/-]([^\W\d_]{3,12})\.?[\s/-](\d{1,2})(?!\d)")
 _YEAR_FIRST = re.compile(r"(?<![\d.,/-])(\d{4})(?:年\s?|([./-])\s?)(\d{1,2})(?:月\s?|\2\s?)(\d{1,2})日?(?!\d)")
 _DAY_MONTH_ALONE = re.compile(
     r"(?<![\d.,/-])(\d{1,2})(?:st|nd|rd|th|er|º|°|\.|ª)?[\s-]{0,3}(?:of |de |d’|d')?([^\W\d_]{3,12})(?![^\W_])"
@@ -116,6 +119,7 @@ def _all(text: str, order: str | None) -> Iterator[_Days]:
         (_NUMERIC, lambda found: _numeric(found, order)),
         (_DAY_MONTH, lambda found: _named(found[3], found[2], found[1])),
         (_MONTH_DAY, lambda found: _named(found[3], found[1], found[2])),
+        (_YEAR_MONTH, lambda found: _named(found[1], found[2], found[3])),
         (_COMPACT, lambda found: _day(found[1], found[2], found[3])),
     )
     for pattern, reading in readers:
