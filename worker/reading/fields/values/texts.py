@@ -17,6 +17,8 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“”", "«": "»", "»": 
 _LETTERS = "A-Za-z0-9À-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
 _REFERENCE = re.compile(rf"[#№]?\s?([{_LETTERS}](?:[{_LETTERS}]|[-._/:+](?=[{_LETTERS}])){{0,63}})")
 _PREFIXED = re.compile(r"([A-Z]{1,6})\s((?:\d[A-Z0-9]*(?:[-/.]\w{1,20})*))(?![\w])")
+#: The numbers of parcels, also in a sentence: `RT 8810 2293 GB`.
+_PARCEL = re.compile(r"[A-Z]{1,3}\s\d{4}(?:\s\d{4}){1,4}(?:\s[A-Z]{2})?(?!\w)")
 _GROUPS = re.compile(r"\d{2,}(?:\s\d{2,}){1,6}(?![\w.,/-])")
 #: Short groups that fill the rest: `1Z 999 AA1 01 2345 6784`.
 _BLOCKS = re.compile(r"[A-Z0-9]{1,6}(?: [A-Z0-9]{1,6}){2,8}(?=[\s.,;)*_]{0,20}$)")
@@ -85,6 +87,8 @@ def find_reference(text: str) -> Readings | None:
         0
     ].count(" "):
         return Readings(start, blocks.end(), (blocks[0],))
+    if parcel := _PARCEL.match(text, start):
+        return Readings(start, parcel.end(), (parcel[0],))
     if (prefixed := _PREFIXED.match(text, start)) and not (prefixed[1] in PLACES and len(prefixed[2]) < 6):
         return Readings(start, prefixed.end(), (prefixed[0],))
     groups = _GROUPS.match(text, start) or _JOINED_GROUPS.match(text, start)
