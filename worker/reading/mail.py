@@ -234,14 +234,19 @@ def _recipients(headers: Headers, field: str) -> tuple[str, ...]:
 
 
 def _sources(text: str, found: Regions, subject: str, texts: dict[int, str]) -> list[FieldSource]:
-    """Return the texts in which fields are searched, best first: new text, subject, attachments, quoted text."""
+    """Return the texts in which fields are searched, best first.
+
+    They are new text, answers below quoted questions, the subject, attachments and quoted text.
+    """
     new, quoted = found.spans(*OWN_WORDS), found.spans("quoted")
     opened = [
         FieldSource(f"attachment:{n}", content, split_regions(content).spans(*OWN_WORDS), 0.85)
         for n, content in texts.items()
     ]
+    answers = found.answers(text)
     return [
         FieldSource("text", text, new, 1.0, is_new=True),
+        *([FieldSource("text", text, answers, 0.95)] if answers else []),
         FieldSource("subject", subject, [(0, len(subject))], 0.95, is_new=True),
         *opened,
         FieldSource("text", text, quoted, 0.8),

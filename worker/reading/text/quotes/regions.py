@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from worker.reading.text.plain import Utf16Offsets
@@ -40,6 +41,19 @@ class Regions:
                 out[-1] = out[-1][0], region.end
             else:
                 out.append((region.start, region.end))
+        return out
+
+    def answers(self, text: str) -> list[tuple[int, int]]:
+        """Return (start, end) of each quoted question, or quoted label with a colon, with the new line below it."""
+        out: list[tuple[int, int]] = []
+        for quoted, new in pairwise(self.all[:MAX_REGIONS]):
+            if quoted.kind != "quoted" or new.kind != "new" or quoted.is_heading:
+                continue
+            question = text[quoted.start : quoted.end].rstrip(" >\t\n")
+            answer = text[new.start : new.end].lstrip()
+            if question.endswith(("?", ":", "？", "：")) and answer:
+                start = quoted.start + question.rfind("\n") + 1
+                out.append((start, new.end - len(answer) + len(answer.partition("\n")[0])))
         return out
 
     def publish(self, text: str) -> list[dict[str, Any]]:

@@ -19,6 +19,12 @@ def kinds(text: str, subject: str = "") -> list[str]:
     return [region["kind"] for region in split_regions(text, subject).publish(text)]
 
 
+def test_an_answer_is_the_new_line_below_a_quoted_question() -> None:
+    text = "See below.\n\n> Which number?\n> Is it old?\nYes, A-1\nand more\n> Date:\n\n3 May\n> Thanks.\nBye"
+    answers = [text[start:end] for start, end in split_regions(text).answers(text)]
+    assert answers == ["> Is it old?\nYes, A-1", "> Date:\n\n3 May"]
+
+
 @pytest.mark.parametrize(
     "attribution",
     [
