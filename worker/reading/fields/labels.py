@@ -15,6 +15,9 @@ MAX_VALUE = 500
 #: A line below a label without a colon is its value only if it is short.
 SHORT_LINE = 80
 
+#: Characters of a label that may also be the first letters of a reference.
+SHORT_LABEL = 3
+
 _REMARK = r"[(\[](?P<remark>[^()\[\]\n]{0,80})[)\]]"
 _LEADER = r"(?:[ .*_·…º°]{0,120}+|[ ]?-{2,80}+(?!>))"
 #: What an amount is in, between its label and the colon: "Total TTC:", "Price incl. VAT:", "Total USD:".
@@ -29,12 +32,13 @@ _SEPARATOR = re.compile(
 )
 #: A dash, a bar, a row of points or of dashes, or a wide gap; one full stop ends a sentence.
 _DASH = re.compile(
-    r"[ ]{1,5}[-–—|][ ]{1,5}|[ ]{0,5}(?:(?:[.·][ ]?){3,120}+|…[ …]{0,60}+)[ ]{0,5}(?=\S)|[ ]{2,120}(?=\S)"
+    r"[ ]{1,5}[-–—|][ ]{1,5}|[ ]{0,5}(?:(?:[.·][ ]?){3,120}+|…[ …]{0,60}+)[ ]{0,5}(?=\S)|\.?[ ]{2,120}(?=\S)"
     r"|[ ]?-{2,80}[ ]{0,5}(?=\S)|[ ]?\|[ ]?|;[ ]?"
 )
 _PAREN = re.compile(rf"[ .]{{0,3}}(?:{_REMARK})?(?P<sign>[%$€£]?)[ .*_:?]{{0,120}}$")
 _JOINT = re.compile(
-    r"\.?[º°]?(?:[ ]{0,3}(?:is|was|of|on|by|the"
+    r"\.?[º°]?(?:[ ]{1,3}(?:of|for)[ ](?:the|this|that|my|your|our)[ ][^\W\d_]{2,20}(?=[ ](?:is|was)\b))?"
+    r"(?:[ ]{0,3}(?:is|was|of|on|by|the"
     r"|ist|war|vom|von|am|bis|lautet|beträgt|du|le|de|del|es|est|der|al|di|è|van|är|er|on|to|to jest|wynosi|je)\b){0,2}"
     r"[ ]{1,3}",
     re.IGNORECASE,
@@ -92,9 +96,12 @@ def find_candidates(
     around = Surroundings(text, start, end)
     found = [label for label in found if around.is_text(label.start, label.end)]
     separators = [_SEPARATOR.match(text, label.end, end) for label in found]
+    values = {separator.end() for separator in separators if separator is not None}
     for index, (label, separator) in enumerate(zip(found, separators, strict=True)):
         if not is_wanted(label):
             continue
+        if separator is None and label.end - label.start <= SHORT_LABEL and label.start in values:
+            continue  # the "AZ" of "Tracking number: AZ 4471 0091" is no label
         near = slice(index + 1, index + 6)
         position = _LabelPosition(text, start, end, label, found[near], separators[near])
         candidate = position.value(separator)

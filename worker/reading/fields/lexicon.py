@@ -78,11 +78,14 @@ class Lexicon:
         self._first = WordCache(self._root.after).__getitem__
         for index, rule in enumerate(rules):
             for label in rule.labels:
-                self._add(label, index)
+                tokens = tokenize(label)
+                self._add(label, tokens, index)
+                if rule.type == "reference" and tokens and "number" not in tokens:
+                    self._add(f"{label} №", (*tokens, "number"), index)
 
-    def _add(self, label: str, index: int) -> None:
+    def _add(self, label: str, tokens: tuple[str, ...], index: int) -> None:
         node = self._root
-        for token in tokenize(label):
+        for token in tokens:
             node = node.next.setdefault(token, _Node())
         if node is not self._root:
             node.label = node.label or label

@@ -217,3 +217,33 @@ def test_a_semicolon_separates_label_and_value_in_exported_lines() -> None:
         "invoice_number": "INV-771",
         "total": {"amount": "1250.00", "currency": "EUR"},
     }
+
+
+def test_a_quoted_question_is_answered_by_the_new_line_below_it() -> None:
+    body = "Hi,\n\n> What is your policy number?\nLF-778812\n\n> When should cover start?\n2027-01-15\n\nBye"
+    assert fields(body, START, POLICY) == {"start": "2027-01-15", "policy": "LF-778812"}
+    assert fields("> Policy number: AB-12345?\nNo, it is another one.") == {"policy": "AB-12345"}
+
+
+def test_the_short_prefix_of_a_value_is_no_label() -> None:
+    parcel, file = FieldRule("parcel", ("Parcel",), type="reference"), FieldRule("file", ("AZ",), type="reference")
+    assert fields("Parcel: AZ 4471 0091", parcel, file) == {"parcel": "AZ 4471 0091"}
+    assert fields("AZ 4471 0091", parcel, file) == {"file": "4471 0091"}
+    assert fields("Parcel:\nAZ: 4471 0091", parcel, file) == {"file": "4471 0091"}
+
+
+@pytest.mark.parametrize(
+    "line", ["Parcel n.º 7788-A was sent.", "Parcel No.: 7788-A", "Parcel N° : 7788-A", "Parcel number 7788-A"]
+)
+def test_a_word_for_number_may_follow_the_label_of_a_reference(line: str) -> None:
+    assert fields(line, FieldRule("parcel", ("Parcel",), type="reference")) == {"parcel": "7788-A"}
+
+
+def test_words_may_say_of_what_the_number_is() -> None:
+    assert fields("The policy number of the van is AB-12345.") == {"policy": "AB-12345"}
+    assert fields("The policy number for my house was AB-12345.") == {"policy": "AB-12345"}
+    assert fields("The policy number of the van has changed, AB-12345.") == {}
+
+
+def test_an_abbreviated_label_is_kept_apart_by_blanks() -> None:
+    assert fields("Policy No.        AB-12345") == {"policy": "AB-12345"}
