@@ -8,6 +8,8 @@ from worker.reading.fields.values.value import Readings
 #: Characters of a name and of a reference.
 MAX_NAME = 100
 MAX_REFERENCE = 64
+#: Characters of a word that says nothing about whether a text is a name.
+SMALL_WORD = 3
 
 _EDGES = " \t\n*_`|;,>"
 #: A dash before the next label, and the full stop of a sentence after digits.
@@ -19,7 +21,7 @@ _REFERENCE = re.compile(rf"[#№]?\s?([{_LETTERS}](?:[{_LETTERS}]|[-._/:+](?=[{_
 _PREFIXED = re.compile(r"([A-Z]{1,6})\s((?:\d[A-Z0-9]*(?:[-/.]\w{1,20})*))(?![\w])")
 #: The numbers of parcels, also in a sentence: `RT 8810 2293 GB`.
 _PARCEL = re.compile(r"[A-Z]{1,3}\s\d{4}(?:\s\d{4}){1,4}(?:\s[A-Z]{2})?(?!\w)")
-_GROUPS = re.compile(r"\d{2,}(?:\s\d{2,}){1,6}(?![\w.,/-])")
+_GROUPS = re.compile(r"\d{2,}(?:\s\d{2,}){1,6}(?![\w/-]|[.,]\w)")
 #: Short groups that fill the rest: `1Z 999 AA1 01 2345 6784`.
 _BLOCKS = re.compile(r"[A-Z0-9]{1,6}(?: [A-Z0-9]{1,6}){2,8}(?=[\s.,;)*_]{0,20}$)")
 #: A joined token and groups of digits that fill the rest: `HG-30 118 552`.
@@ -71,8 +73,11 @@ def find_name(text: str) -> Readings | None:
         return None
     words = value.split()
     capital = sum(word[0].isupper() for word in words)
-    # Names of more than four words have capitals; a sentence ("we would like to …") does not.
-    return found if len(words) <= 4 or (len(words) <= 12 and 2 * capital >= len(words)) else None
+    # Names of more than four words have capitals; a sentence ("we would like to …") does not. "de", "sp. z o.o." and
+    # the like stand in names as they do in sentences.
+    small = sum(1 for word in words if word[0].islower() and len(word.rstrip(".")) <= SMALL_WORD)
+    has_capitals = capital >= 2 and 2 * capital >= len(words) - small
+    return found if len(words) <= 4 or (len(words) <= 12 and has_capitals) else None
 
 
 def find_reference(text: str) -> Readings | None:

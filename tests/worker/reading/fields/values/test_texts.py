@@ -21,6 +21,7 @@ def value(kind: str, text: str, **rule: Any) -> Any:
         ("#4711", "4711"),
         ("AB 123456 and more", "AB 123456"),
         ("12 345 678", "12 345 678"),
+        ("550 118.", "550 118"),
         ("2026/88-1, thanks", "2026/88-1"),
         ("PQRSTU", "PQRSTU"),
         ("1Z 999 AA1 01 2345 6784", "1Z 999 AA1 01 2345 6784"),
@@ -69,6 +70,9 @@ def test_references(text: str, reference: str | None) -> None:
         ('"Blue Whale"', "Blue Whale"),
         ("„Blau“ GmbH", "„Blau“ GmbH"),
         ("Jones'", "Jones'"),
+        ("Tartak Jodła sp. z o.o.", "Tartak Jodła sp. z o.o."),
+        ("Transportes de la Costa y del Sur", "Transportes de la Costa y del Sur"),
+        ("See the note on it", None),
     ],
 )
 def test_names(text: str, name: str | None) -> None:
