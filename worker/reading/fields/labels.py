@@ -26,6 +26,8 @@ _UNIT = (
     r"|(?:in[ck]l?|ex[ck]l?|zzgl|plus|bez|sin|senza|s(?=[ ]DPH)|z(?=[ ]VAT))\b\.?[ ][^\s:\t][^:\n\t]{0,16})"
     r"(?=[ .:：?=]|$)"
 )
+#: An amount without tax: that with tax is preferred.
+_NET = re.compile(r"H\.?T|net|ex[ck]l|before|zzgl|plus|bez|sin\b|senza|s DPH|ohne|hors", re.IGNORECASE)
 _SEPARATOR = re.compile(
     rf"{_LEADER}(?P<sign>[%$€£]?)(?:[ ]?{_REMARK}[ .*_]{{0,60}}+)?(?:(?P<unit>{_UNIT})[ .*_]{{0,60}}+)?[ ]{{0,10}}+"
     r"(?:(?P<question>\?)[ *_]{0,5}[:：]?|[:：=】]|-{1,2}>|→)[ *_]{0,10}"
@@ -166,7 +168,8 @@ class _LabelPosition:
             if column := _NEXT_COLUMN.search(self._text, separator.end(), stop):
                 stop = column.start()
             place = Place.ADJACENT if self._is_question else Place.BESIDE
-            return self._made(separator.end(), stop, 0.95 if self._leads else 0.85, remark, place)
+            confidence = (0.95 if self._leads else 0.85) - (0.05 if _NET.match(remark) else 0)
+            return self._made(separator.end(), stop, confidence, remark, place)
         return self._elsewhere(0.9, remark) if self._leads or self._is_question else None
 
     def _is_first(self) -> bool:

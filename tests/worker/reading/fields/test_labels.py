@@ -247,3 +247,13 @@ def test_words_may_say_of_what_the_number_is() -> None:
 
 def test_an_abbreviated_label_is_kept_apart_by_blanks() -> None:
     assert fields("Policy No.        AB-12345") == {"policy": "AB-12345"}
+
+
+@pytest.mark.parametrize(
+    ("net", "gross"),
+    [("Total HT", "Total TTC"), ("Total (excl. VAT)", "Total (incl. VAT)"), ("Total net", "Total gross")],
+)
+def test_the_sum_with_tax_is_preferred_to_that_without(net: str, gross: str) -> None:
+    rule = FieldRule("sum", ("Total",), type="money")
+    assert fields(f"{gross}: EUR 120\n{net}: EUR 100", rule) == {"sum": {"amount": "120.00", "currency": "EUR"}}
+    assert fields(f"{net}: EUR 100", rule) == {"sum": {"amount": "100.00", "currency": "EUR"}}
