@@ -50,6 +50,11 @@ _NO_NAME = re.compile(
     r"|ystävällisin|saygılar|merhaba|sayın|n/a\b|yes\b|no\b)",
     re.IGNORECASE,
 )
+#: A telephone number or a mail address behind a name.
+_REACHED = re.compile(
+    r"\s{0,3}[,;/|–-]\s{0,3}(?:(?:tel|phone|mob|mobile|telefon|cell|tlf|tél)\b|\+?\(?\d[\d\s()./-]{6,}|[\w.+-]{1,64}@)",
+    re.IGNORECASE,
+)
 _IN_BRACKETS = re.compile(r"(?<!\s)\s*[<(\[][^<>()\[\]]{0,200}[>)\]]?\s*$")
 
 
@@ -60,8 +65,8 @@ def find_text(text: str) -> Readings | None:
 
 def find_name(text: str) -> Readings | None:
     """Return the name of a person or a company; a sentence is none."""
-    bracket = _IN_BRACKETS.search(text)
-    found = _trimmed(text, bracket.start() if bracket else len(text))
+    cut = _REACHED.search(text) or _IN_BRACKETS.search(text)
+    found = _trimmed(text, cut.start() if cut else len(text))
     if found is None:
         return None
     value = found.values[0]
