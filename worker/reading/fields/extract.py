@@ -11,6 +11,7 @@ from worker.reading.fields.findings import FieldFindings, FieldSource, Finding
 from worker.reading.fields.labels import Candidate, Place, find_candidates
 from worker.reading.fields.lexicon import Label, Lexicon, label_languages
 from worker.reading.fields.patterns import find_matches
+from worker.reading.fields.periods import is_period, part_of_period
 from worker.reading.fields.rules import PLACES, FieldRule, is_general
 from worker.reading.fields.surroundings import Surroundings, fills
 from worker.reading.fields.tables import parse_table
@@ -24,6 +25,8 @@ PATTERN_ONLY = 0.5
 _SIGNS = frozenset("€$£¥₹₩₽₺₪₫₦₱฿₴")
 #: Types whose form depends on the country.
 _LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
+#: Types whose form tells them from what stands beside them.
+_FORMED = frozenset({"money", "phone", "email"})
 _DATED = frozenset({"date", "datetime"})
 #: What "kr" is in the languages that write it.
 _CROWNS = {"sv": "SEK", "da": "DKK", "nb": "NOK"}
@@ -145,7 +148,7 @@ class _Search:
             if self.findings.may_look_for_a_table() and (table := parse_table(self.source.text, label, end)):
                 self._add(Readings(table.start, table.end, (table.rows,)), f"label: {label.spelling}", 0.9)
             return
-        if candidate is None:
+        if candidate is None or (candidate.is_shared and self.rule.type not in _FORMED):
             return
         found = self._readings(candidate)
         if found is None:
@@ -190,6 +193,11 @@ class _Search:
         hint = self._hint(candidate)
         if self.rule.pattern is not None:
             return self._by_own_pattern(candidate, hint)
+        if is_period(candidate.label.spelling) and is_general(self.rule):
+            part = part_of_period(text, is_end=self.rule.name == "expiry_date")
+            if part is None:
+                return None
+            text, start = text[slice(*part)], start + part[0]
         found = self._find(text, hint)
         if found is None or not self._is_in_place(candidate, text, found):
             return None

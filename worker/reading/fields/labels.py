@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from worker.reading.fields.columns import line_below, value_in_cell, value_in_column
+from worker.reading.fields.label_pairs import are_joined, cut_value
 from worker.reading.fields.lexicon import Label, Lexicon
 from worker.reading.fields.surroundings import Surroundings
 from worker.reading.fields.values.currencies import PLACES
@@ -83,6 +84,8 @@ class Candidate:
     is_question: bool = False
     #: Whether one more label follows it: an empty line may be in a form, but the next paragraph is no value.
     in_form: bool = False
+    #: Whether the text belongs to another label, too: only its form can say what in it is whose.
+    is_shared: bool = False
 
 
 def find_candidates(
@@ -109,7 +112,21 @@ def find_candidates(
         candidate = position.value(separator)
         if candidate and candidate.place is Place.ADJACENT and around.is_idiom(label.start, label.end):
             candidate = None
-        yield label, candidate
+        if candidate and index and separators[index - 1] is None and are_joined(text, found[index - 1], label):
+            yield from _of_both(text, found[index - 1], candidate)
+        else:
+            yield label, candidate
+
+
+def _of_both(text: str, first: Label, candidate: Candidate) -> Iterator[tuple[Label, Candidate]]:
+    """Yield the candidates of two labels with one value: each has a part, or both share it all."""
+    cut = cut_value(text, candidate.start, candidate.end)
+    if cut is None:
+        yield first, replace(candidate, label=first, is_shared=True)
+        yield candidate.label, replace(candidate, is_shared=True)
+    else:
+        yield first, replace(candidate, label=first, end=cut[0])
+        yield candidate.label, replace(candidate, start=cut[1])
 
 
 class _LabelPosition:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import islice
 
 from worker.reading.fields.rules import FieldRule
-from worker.reading.fields.vocabulary import GENERAL_LABELS, LANGUAGES
+from worker.reading.fields.vocabulary import GENERAL_LABELS, LANGUAGES, PERIOD_LABELS
 from worker.reading.fields.words import (
     WordCache,
     blank_signs,
@@ -21,7 +21,9 @@ MAX_LABELS = 2_000
 #: Words of one label.
 MAX_WORDS = 10
 #: Characters that may be between two words of a label.
-_GLUE = frozenset(" .-/_'’")
+_OWN = frozenset("sS")
+_APOSTROPHES = frozenset("'’")
+_GLUE = frozenset(" .-/_&'’")
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Label:
 def _languages() -> dict[tuple[str, ...], tuple[str, ...]]:
     """Map the tokens of every general label to its language, if all its languages write dates and amounts alike."""
     found: dict[tuple[str, ...], list[str]] = {}
-    for by_language in GENERAL_LABELS.values():
+    for by_language in (*GENERAL_LABELS.values(), PERIOD_LABELS):
         for language, labels in by_language.items():
             for label in labels:
                 found.setdefault(tokenize(label), []).append(language)
@@ -128,7 +130,7 @@ class Lexicon:
 def _may_have_label(words: list[str], nodes: list[_Node | None]) -> bool:
     """Say whether a label begins at one of the words: many begin with "at", "i" or "no", few go on with the next."""
     return any(
-        node.label is not None or (at < len(words) and node.after(words[at]))
+        node.label is not None or (at < len(words) and (words[at] in _OWN or node.after(words[at])))
         for at, node in enumerate(nodes, 1)
         if node is not None
     )
@@ -140,9 +142,12 @@ def _longest(text: str, words: list[str], index: int, start: int, end: int, node
     for at, word in enumerate(words[index + 1 : index + MAX_WORDS], index + 1):
         if node.label is not None:
             best = Label(start, end, node.label, node.rules), at
+        begin = text.find(word, end)
+        if word in _OWN and text[end:begin] in _APOSTROPHES:
+            end = begin + 1  # "the insured's name" is "insured name"
+            continue
         if not node.next or (following := node.after(word)) is None:
             return best
-        begin = text.find(word, end)
         if not _GLUE.issuperset(text[end:begin]):
             return best
         node, end = following, begin + len(word)

@@ -7,7 +7,7 @@ from typing import Any
 
 import re2
 
-from worker.reading.fields.vocabulary import FIELD_TYPES, GENERAL_LABELS
+from worker.reading.fields.vocabulary import FIELD_TYPES, GENERAL_LABELS, PERIOD_FIELDS, PERIOD_LABELS
 
 TYPES = ("text", "reference", "name", "date", "datetime", "money", "number", "phone", "email", "table")
 ORDERS = ("DMY", "MDY", "YMD")
@@ -169,10 +169,14 @@ def _place(data: dict[str, Any]) -> int | None:
     return value
 
 
+def _general_labels(name: str) -> tuple[str, ...]:
+    periods = PERIOD_LABELS.values() if name in PERIOD_FIELDS else ()
+    return tuple(label for labels in (*GENERAL_LABELS[name].values(), *periods) for label in labels)
+
+
 #: The rules of the general fields.
 GENERAL_RULES: tuple[FieldRule, ...] = tuple(
-    FieldRule(name=name, type=kind, labels=tuple(label for labels in GENERAL_LABELS[name].values() for label in labels))
-    for name, kind in FIELD_TYPES.items()
+    FieldRule(name=name, type=kind, labels=_general_labels(name)) for name, kind in FIELD_TYPES.items()
 )
 _GENERAL = frozenset(GENERAL_RULES)
 

@@ -53,11 +53,14 @@ class Language:
     months: tuple[str, ...] = ()
     #: General field → its labels.
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Labels of a period of insurance: its first day is `effective_date`, its last `expiry_date`.
+    period: tuple[str, ...] = ()
 
 
 def _language(data: dict[str, Any]) -> Language:
     labels = {name: tuple(labels) for name, labels in data.pop("labels").items()}
-    return Language(months=tuple(data.pop("months", ())), labels=labels, **data)
+    months, period = tuple(data.pop("months", ())), tuple(data.pop("period", ()))
+    return Language(months=months, labels=labels, period=period, **data)
 
 
 def _languages() -> dict[str, Language]:
@@ -73,3 +76,7 @@ LANGUAGES = _languages()
 GENERAL_LABELS = {
     name: {code: each.labels[name] for code, each in LANGUAGES.items() if name in each.labels} for name in FIELD_TYPES
 }
+
+#: Language → labels of periods, and the fields that they have.
+PERIOD_LABELS = {code: each.period for code, each in LANGUAGES.items() if each.period}
+PERIOD_FIELDS = frozenset({"effective_date", "expiry_date"})

@@ -257,3 +257,25 @@ def test_the_sum_with_tax_is_preferred_to_that_without(net: str, gross: str) -> 
     rule = FieldRule("sum", ("Total",), type="money")
     assert fields(f"{gross}: EUR 120\n{net}: EUR 100", rule) == {"sum": {"amount": "120.00", "currency": "EUR"}}
     assert fields(f"{net}: EUR 100", rule) == {"sum": {"amount": "100.00", "currency": "EUR"}}
+
+
+NAME = FieldRule("name", ("Insured Name",), type="name")
+PLACE = FieldRule("place", ("Insured Address",), type="text")
+PHONE = FieldRule("phone", ("Phone",), type="phone")
+MAIL = FieldRule("mail", ("E-mail",), type="email")
+
+
+@pytest.mark.parametrize("label", ["Insured's name", "Insured’s Name", "INSURED'S NAME"])
+def test_a_label_may_have_a_genitive(label: str) -> None:
+    assert fields(f"{label}: Jane Roe", NAME) == {"name": "Jane Roe"}
+
+
+def test_two_labels_with_one_value_have_a_part_each_or_what_only_one_can_have() -> None:
+    assert fields("Insured Name & Insured Address: Jane Roe / 5 High St", NAME, PLACE) == {
+        "name": "Jane Roe",
+        "place": "5 High St",
+    }
+    assert fields("Insured Name & Insured Address: Jane Roe, 5 High St", NAME, PLACE) == {}
+    both = fields("Phone/E-mail: +44 20 7946 0018, jane@roe.example", PHONE, MAIL)
+    assert both == {"phone": "+442079460018", "mail": "jane@roe.example"}
+    assert fields("Phone / E-mail: jane@roe.example", PHONE, MAIL) == {"mail": "jane@roe.example"}
