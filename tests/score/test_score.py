@@ -11,9 +11,9 @@ from worker.reading import GENERAL_RULES, read
 MAILS = tuple(load_mails(OWN))
 
 #: What was reached; a change that reads less well must say why.
-PRECISION = 0.985
-RECALL = 0.96
-F1 = 0.975
+PRECISION = 0.995
+RECALL = 0.99
+F1 = 0.992
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,8 @@ def score_values(values: list[LabelledValue]) -> Score:
     score = Score()
     rules = {kind: FieldRule(name=kind, type=kind, labels=("value",)) for kind in ("money", "date", "phone", "email")}
     for each in values:
-        found = find_readings(rules[each.type], each.text, Hint(each.language))
+        text = each.text.replace("\xa0", " ")  # as the text of a mail
+        found = find_readings(rules[each.type], text, Hint(each.language))
         value = found.only.value if found and found.only else None
         if each.type == "money" and value is not None:
             value = {"amount": value["amount"]}
@@ -69,12 +70,16 @@ def _recognized(where: str, line: dict[str, Any]) -> Iterator[LabelledValue]:
     """Yield what a line has of addresses, international telephone numbers and full dates."""
     language = _CODES.get(line["lang"])
     for result in line["results"]:
-        text, resolution = result["text"], result["resolution"] or {}
+        text, resolution = result["text"], result["resolution"]
+        if not isinstance(resolution, dict):
+            continue
         if line["kind"] == "EmailModel":
             yield LabelledValue(where, "email", text, resolution["value"].lower())
         elif line["kind"] == "PhoneNumberModel" and re.match(r"\+\d{2}[\d\s().-]+$", text):
-            yield LabelledValue(where, "phone", text, "+" + re.sub(r"\D", "", text))
+            written = text.replace("(0)", "")  # the sets keep this zero, which nobody dials from abroad
+            yield LabelledValue(where, "phone", text, "+" + re.sub(r"\D", "", written))
         elif line["kind"] == "DateTimeModel" and result["type"] == "datetimeV2.date" and language in LANGUAGES:
-            days = {value.get("value") for value in resolution.get("values", ())}
+            values = [value for value in resolution.get("values", ()) if isinstance(value, dict)]
+            days = {value.get("value") for value in values}
             if len(days) == 1 and _DAY.fullmatch(day := str(days.pop())) and _YEAR.search(text):
                 yield LabelledValue(where, "date", text, day, language)
