@@ -26,6 +26,8 @@ _SIGN_NAMES = """
     грн UAH грн. UAH tl TRY lira TRY nis ILS shekels ILS rs INR rs. INR rupees - rp IDR rp. IDR rupiah IDR rm MYR
     ringgit MYR baht THB vnđ VND đ VND đồng VND dong VND naira NGN ksh KES kshs KES ksh. KES tsh TZS ush UGX rand ZAR
     reais BRL pesos - peso - kd KWD dhs AED dirhams AED درهم AED ريال - ر.س SAR د.إ AED
+    ج.م EGP د.ك KWD د.ع IQD د.أ JOD ر.ق QAR ر.ع OMR د.ب BHD ש"ח ILS บาท THB ден MKD ден. MKD тенге KZT so'm UZS lari GEL
+    kn HRK dinara RSD dinar - dinars - dh - br - र INR
 """
 SIGNS: dict[str, str] = dict(zip(_SIGN_NAMES.split()[::2], _SIGN_NAMES.split()[1::2], strict=True))
 
@@ -46,6 +48,10 @@ _SHARED_NAMES = """
     fcfa: XOF XAF
     cfa: XOF XAF
     lei: RON MDL
+    dinar: RSD KWD BHD JOD IQD DZD TND LYD MKD
+    dinars: RSD KWD BHD JOD IQD DZD TND LYD MKD
+    dh: AED MAD
+    br: ETB BYN
     ريال: SAR QAR OMR YER IRR
 """
 _SHARED = {
