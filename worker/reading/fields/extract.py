@@ -1,5 +1,6 @@
 """Extracts the fields of one mail: all candidates of all rules, the best as value, the others as alternatives."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,10 @@ from worker.reading.fields.words import tokenize
 #: Confidence of a match of a pattern: of a rule without labels, and of one whose labels give no value.
 PATTERN = 0.8
 PATTERN_ONLY = 0.5
+#: What follows the price of one of several things.
+_PER_UNIT = re.compile(
+    r"\s?(?:/\s?|(?:per|pro|je|par|por|each|apiece|pièce|cada|cadauno|cad|stuk|za|styck|stk)\b)", re.IGNORECASE
+)
 #: Currency signs; like currency codes, they make a number an amount.
 _SIGNS = frozenset("€$£¥₹₩₽₺₪₫₦₱฿₴")
 #: Types whose form depends on the country.
@@ -261,6 +266,8 @@ class _Search:
             return False
         if self.rule.type == "reference" and "number" not in before + tokenize(candidate.label.spelling):
             return len(raw) >= 5 and sum(map(str.isdigit, raw)) >= 3
+        if self.rule.type == "money" and _PER_UNIT.match(text, found.end):
+            return False  # "a price of 20 EUR per box" is no price of the mail
         return self.rule.type != "money" or any(map(str.isalpha, raw)) or not _SIGNS.isdisjoint(raw)
 
     def _is_vague(self, candidate: Candidate) -> bool:

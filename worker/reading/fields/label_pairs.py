@@ -4,7 +4,7 @@ import re
 
 from worker.reading.fields.lexicon import Label
 
-_JOINED = re.compile(r"[ ]?[/&+][ ]?|[ ](?:and|und|et|y|e|en|i|och|og)[ ]")
+_JOINED = re.compile(r"\.?[ ]?[/&+][ ]?|[ ](?:and|und|et|y|e|en|i|och|og)[ ]")
 _PARTS = re.compile(r"[ ][/|&–—-][ ]|[ ](?:to|until|bis|au|al|tot|do|til|and|und)[ ]")
 
 

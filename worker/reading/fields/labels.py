@@ -29,8 +29,11 @@ _UNIT = (
 )
 #: An amount without tax: that with tax is preferred.
 _NET = re.compile(r"H\.?T|net|ex[ck]l|before|zzgl|plus|bez|sin\b|senza|s DPH|ohne|hors", re.IGNORECASE)
+#: "Versicherungsnehmer/in", "Kunde*in", "Asegurado/a".
+_FORMS = r"(?:[/*:]-?(?:in|innen|e|a|o|as|es|er)(?!\w))"
 _SEPARATOR = re.compile(
-    rf"{_LEADER}(?P<sign>[%$€£]?)(?:[ ]?{_REMARK}[ .*_]{{0,60}}+)?(?:(?P<unit>{_UNIT})[ .*_]{{0,60}}+)?[ ]{{0,10}}+"
+    rf"{_FORMS}?{_LEADER}(?P<sign>[%$€£]?)(?:[ ]?{_REMARK}[ .*_]{{0,60}}+)?"
+    rf"(?:(?P<unit>{_UNIT})[ .*_]{{0,60}}+)?[ ]{{0,10}}+"
     r"(?:(?P<question>\?)[ *_]{0,5}[:：]?|[:：=】]|-{1,2}>|→)[ *_]{0,10}"
 )
 #: A dash, a bar, a row of points or of dashes, or a wide gap; one full stop ends a sentence.

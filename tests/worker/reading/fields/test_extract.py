@@ -299,6 +299,8 @@ def test_text_that_only_looks_like_a_heading_gives_no_name() -> None:
         "There is no policy 5 years after.",
         "The loss was in excess of $250,000,000 last year.",
         "They bought it for an amount of $5 million.",
+        "The price is $5 per box.",
+        "Le prix de 20 € par pièce est trop élevé.",
         "Deductible: 5 %",
         "Deductible %: 5",
         "The number is in the sender's\naddress. To learn more about it, call us.",

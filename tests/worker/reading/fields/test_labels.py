@@ -40,6 +40,8 @@ def fields(body: str, *rules: FieldRule, **options: Any) -> dict[str, Any]:
         "Policy Number ---------------- AB-12345",
         "Policy Number…………: AB-12345",
         "Policy #AB-12345",
+        "Policy number/in: AB-12345",
+        "Policy number*innen: AB-12345",
         "your policy #AB-12345 is here",
         "Policy Number\n\nAB-12345\n\nKind regards",
         "Policy Number:      AB-12345      Premium: 5",
