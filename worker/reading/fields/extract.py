@@ -32,6 +32,8 @@ _SIGNS = frozenset("€$£¥₹₩₽₺₪₫₦₱฿₴")
 _LOCAL_TYPES = frozenset({"date", "datetime", "money", "number"})
 #: Types whose form tells them from what stands beside them.
 _FORMED = frozenset({"money", "phone", "email"})
+#: Types of which a row of a table may have several.
+_COMPARED = frozenset({"money", "date"})
 _DATED = frozenset({"date", "datetime"})
 #: What "kr" is in the languages that write it.
 _CROWNS = {"sv": "SEK", "da": "DKK", "nb": "NOK"}
@@ -160,6 +162,9 @@ class _Search:
             self._note_wrong(candidate)
         elif len(found.values) != 1 or self._is_vague(candidate):
             self.findings.add_doubtful(self.source, found.start, found.end, found.values)
+        elif rival := self._rival(candidate, found):
+            for each in (found, rival):
+                self.findings.add_doubtful(self.source, each.start, each.end, each.values)
         else:
             is_plain = candidate.leads and candidate.place is not Place.ADJACENT
             self._add(
@@ -207,6 +212,13 @@ class _Search:
         if found is None or not self._is_in_place(candidate, text, found):
             return None
         return found.moved(start)
+
+    def _rival(self, candidate: Candidate, found: Readings) -> Readings | None:
+        """Return another value of the type in the next cell, as where offers are side by side."""
+        if candidate.rival is None or self.rule.type not in _COMPARED:
+            return None
+        other = self._find(self.source.text[slice(*candidate.rival)], self._hint(candidate))
+        return other.moved(candidate.rival[0]) if other and other.values != found.values else None
 
     def _find(self, text: str, hint: Hint) -> Readings | None:
         """Return what a text means; the other dates of its source decide one that is in doubt."""

@@ -24,7 +24,7 @@ _LEADER = r"(?:[ .*_·…º°]{0,120}+|[ ]?-{2,80}+(?!>))"
 #: What an amount is in, between its label and the colon: "Total TTC:", "Price incl. VAT:", "Total USD:".
 _UNIT = (
     r"(?:(?:in[ ])?[A-Z]{3}|TTC|HT|H\.T\.|T\.T\.C\.|net(?:to)?|gross|brutto|IVA inclusa|con IVA|moms"
-    r"|(?:in[ck]l?|ex[ck]l?|zzgl|plus|bez|sin|senza|s(?=[ ]DPH)|z(?=[ ]VAT))\b\.?[ ][^\s:\t][^:\n\t]{0,16})"
+    r"|(?:in[ck]l?|ex[ck]l?|zzgl|plus|bez|sin|senza|s(?=[ ]DPH)|z(?=[ ]VAT))\b\.?[ ][^\s:\t][^:\n\t]{0,30})"
     r"(?=[ .:：?=]|$)"
 )
 #: An amount without tax: that with tax is preferred.
@@ -89,6 +89,8 @@ class Candidate:
     in_form: bool = False
     #: Whether the text belongs to another label, too: only its form can say what in it is whose.
     is_shared: bool = False
+    #: The cell behind that of the value, which may have another one: "Premium | 820 | 910".
+    rival: tuple[int, int] | None = None
 
 
 def find_candidates(
@@ -233,7 +235,11 @@ class _LabelPosition:
         if self._is_label(start, stop):
             # A row of labels is the head of a table.
             return self._cell_below(confidence, remark)
-        return self._made(start, stop, confidence, remark)
+        found = self._made(start, stop, confidence, remark)
+        following = self._text.find("\t", stop + 1, self._line_end)
+        if stop < self._line_end and self._text.count("\t", self._line_start, self._cell_start) == 0:
+            found.rival = stop + 1, self._line_end if following < 0 else following
+        return found
 
     def _is_column(self) -> bool:
         """Say whether blanks keep the label apart from the text before it, as in a row of heads."""

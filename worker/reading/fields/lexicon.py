@@ -84,6 +84,7 @@ class Lexicon:
                 self._add(label, tokens, index)
                 if rule.type == "reference" and tokens and "number" not in tokens:
                     self._add(f"{label} №", (*tokens, "number"), index)
+                    self._add(f"№ {label}", ("number", *tokens), index)
 
     def _add(self, label: str, tokens: tuple[str, ...], index: int) -> None:
         node = self._root

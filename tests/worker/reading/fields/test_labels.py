@@ -281,3 +281,19 @@ def test_two_labels_with_one_value_have_a_part_each_or_what_only_one_can_have() 
     both = fields("Phone/E-mail: +44 20 7946 0018, jane@roe.example", PHONE, MAIL)
     assert both == {"phone": "+442079460018", "mail": "jane@roe.example"}
     assert fields("Phone / E-mail: jane@roe.example", PHONE, MAIL) == {"mail": "jane@roe.example"}
+
+
+def test_a_row_with_several_amounts_has_no_single_one() -> None:
+    premium, place = FieldRule("premium", ("Premium",), type="money"), FieldRule("place", ("City",))
+    offers = read(page("<table><tr><td>Premium</td><td>EUR 82.00</td><td>EUR 91.00</td></tr></table>"), [premium])
+    assert offers.fields == {}
+    assert [each["raw"] for each in offers.missing[0]["readings"]] == ["EUR 82.00", "EUR 91.00"]
+    row = "<table><tr><td>Premium</td><td>EUR 82.00</td><td>a year</td></tr><tr><td>City</td><td>Ely</td></tr></table>"
+    assert read(page(row), [premium, place]).fields == {
+        "premium": {"amount": "82.00", "currency": "EUR"},
+        "place": "Ely",
+    }
+
+
+def test_a_word_for_number_may_be_before_the_label_of_a_reference() -> None:
+    assert fields("N° parcel : 7788-A", FieldRule("parcel", ("Parcel",), type="reference")) == {"parcel": "7788-A"}
