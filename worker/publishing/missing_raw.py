@@ -62,7 +62,7 @@ def publication_from_reading(reading: dict[str, Any], sidecars: Sequence[Sidecar
         [*reading.get("to", ()), *reading.get("cc", ())],
         delivered_to=[address for sidecar in sidecars for address in sidecar.recipients],
         is_own=is_own,
-        is_forged=is_forged(reading.get("authentication")),
+        is_forged=is_forged(reading.get("authentication")) or not reading.get("has_one_sender", True),
     )
     if participants.sent is not None:  # the reading does not say whether there were recipients of Bcc, too
         participants = replace(participants, sent=max(participants.sent, SEVERAL))

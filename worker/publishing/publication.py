@@ -21,6 +21,7 @@ MAX_REPLY_TO = 5
 READING_FIELDS = (
     "subject", "from_email", "from_name", "reply_to", "to", "cc", "date", "text", "regions", "forwarded", "html",
     "fields", "evidence", "missing", "due_field", "kind", "kind_reason", "bounce", "invitation",
+    "has_one_sender",
 )  # fmt: skip
 
 #: What an item says about each file; `unread` only where it was not read, or not all of it; `path` only inside others.
@@ -171,7 +172,7 @@ def _participants(
         delivered_to=[*sidecar.recipients, *found["delivered_to"]],
         hidden=found["bcc"],
         is_own=is_own,
-        is_forged=is_forged(authentication),
+        is_forged=is_forged(authentication) or not found["has_one_sender"],
     )
 
 
@@ -230,6 +231,7 @@ def scan_result(raw: bytes) -> ReadingResult:
             "kind": "human",
             "kind_reason": "the headers could not be read",
             "is_automatic": False,
+            "has_one_sender": False,
             "bounce": None,
             "invitation": None,
             "flags": ["needs_review"],

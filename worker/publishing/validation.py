@@ -153,6 +153,7 @@ class _Reading(BaseModel):
     kind: Literal["human", "own", "auto_reply", "bounce", "list", "notification", "invitation", "receipt"]
     kind_reason: Annotated[str, Field(max_length=200)]
     is_automatic: bool
+    has_one_sender: bool
     bounce: _Bounce | None
     invitation: _Invitation | None
     flags: ShortTexts

@@ -17,7 +17,7 @@ from worker.reading.kinds import bounces
 from worker.reading.kinds.classification import Kind, classify, is_automatic
 from worker.reading.limits import ReadingLimits
 from worker.reading.mime import headers as header
-from worker.reading.mime.addresses import parse_addresses
+from worker.reading.mime.addresses import has_one_sender, parse_addresses
 from worker.reading.mime.authentication import parse_authentication_results
 from worker.reading.mime.headers import Headers
 from worker.reading.mime.parts import Part, parse_mime, split_headers
@@ -198,6 +198,7 @@ def _envelope(root: Part) -> dict[str, Any]:
         "references": header.parse_references(headers),
         "authentication": parse_authentication_results(headers),
         "is_automatic": is_automatic(root),
+        "has_one_sender": has_one_sender(headers),
     }
 
 

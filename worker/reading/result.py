@@ -48,6 +48,8 @@ class Reading:
     kind_reason: str
     #: Whether it says that no person wrote it: Auto-Submitted other than `no` (RFC 3834).
     is_automatic: bool
+    #: Whether its From has one address, which all programs read alike.
+    has_one_sender: bool
     #: A bounce: {recipients: [{address, action, status, diagnostic}], original: {message_id, subject}}.
     bounce: dict[str, Any] | None
     #: A calendar's event, as `worker.reading.attachments.calendar_file.read_invitation` returns it.

@@ -21,7 +21,7 @@ FOUND: dict[str, Any] = {
     "reply_to": ["ann@home.example"], "delivered_to": [],
     "to": ["desk@example.com"], "cc": [], "bcc": [],
     "date": None, "message_id": "<1@x>", "references": ["<0@x>", "<00@x>"], "kind": "human",
-    "kind_reason": "no sign", "is_automatic": False, "flags": [],
+    "kind_reason": "no sign", "is_automatic": False, "has_one_sender": True, "flags": [],
     "authentication": [
         {"server": "mx.example.com", "results": {"spf": "pass"}},
         {"server": "mx.evil.example", "results": {"spf": "fail"}},
@@ -150,6 +150,11 @@ def test_no_mail_of_others_is_shown_as_the_teams_own() -> None:
         found = build_publication(versions, ["a", "b"])
         assert (found.reading["text"], found.machine_part["preview"]) == ("short", "short")
         assert found.participants.people == "bob@b.example,@b.example"
+
+
+def test_a_sender_whom_mail_servers_may_read_in_another_way_proves_nothing() -> None:
+    assert build_publication([_version()], ["r"]).participants.proof
+    assert not build_publication([_version(has_one_sender=False)], ["r"]).participants.proof
 
 
 def test_the_sender_proves_where_a_mail_belongs_unless_the_mail_server_calls_it_forged() -> None:

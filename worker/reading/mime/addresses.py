@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from worker.reading.mime import charset
-from worker.reading.mime.headers import MAX_VALUE, decode_encoded_words, one_line
+from worker.reading.mime.headers import MAX_VALUE, Headers, decode_encoded_words, one_line
 
 #: Characters of an address and of a display name.
 MAX_ADDRESS = 320
@@ -34,6 +34,19 @@ def parse_addresses(value: bytes | None, limit: int, declared: str | None = None
         if (mailbox := _mailbox(piece, comment)) is not None:
             found.append(mailbox)
     return found
+
+
+def has_one_sender(headers: Headers) -> bool:
+    """Return whether there is one From field with one address, written so that every program finds the same one.
+
+    Mail servers decide by their own reading of it whether the mail is forged.
+    """
+    fields = [bytes(value) for name, value in headers.fields if name == "from"]
+    found = parse_addresses(fields[0], 2) if len(fields) == 1 else []
+    if len(found) != 1 or "@" not in found[0][1]:
+        return False
+    written, address = b"".join(fields[0][:MAX_VALUE].lower().split()), found[0][1].encode("utf-8", "replace")
+    return written.endswith(b"<%s>" % address) if b"<" in written else address in written
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
