@@ -15,7 +15,7 @@ from workitems.base.redis import RedisClient, Script, ScriptArgument, translatin
 from workitems.mailstore.store import MailStore
 from workitems.queue.item import Json
 
-_remove = Script("feed/feed.lua", "queue/item.lua", "retention/remove.lua")
+_remove = Script("feed/feed.lua", "queue/item.lua", "queue/conversation.lua", "retention/remove.lua")
 
 #: Seconds after a removal in which a worker that was reading the mail may still write its reading.
 GRACE = 120.0
@@ -49,8 +49,8 @@ class Removal:
     ) -> bool:
         """Remove the item from every list and publish that; False when there was nothing to remove. Then call `finish`.
 
-        With *closed_by* (seconds since 1970) only when it was closed by then. With *version*, only if the item still
-        has it; else ConflictError.
+        With *closed_by* (seconds since 1970) only when it was closed by then, and its submission is closed. With
+        *version*, only if the item still has it; else ConflictError.
         """
         tombstone = {"at": _moment(time()), "who": who, "why": why[:LONGEST_REASON]}
         closed = "" if closed_by is None else int(closed_by * 1000)

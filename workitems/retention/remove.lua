@@ -13,6 +13,8 @@ if closed_by ~= '' then
   local is_closed = CLOSED[now[2]]
   if not is_closed then redis.call('ZREM', P .. 'closed', id) end
   if waiting or not is_closed or not since or tonumber(since) > tonumber(closed_by) then return { 'kept' } end
+  -- A mail may have joined since the caller looked at the submission.
+  if now[3] and not is_finished(now[3]) then return { 'kept' } end
 end
 if expected ~= '' and (now[1] or waiting) and now[6] ~= expected then return { 'changed' } end
 if not now[1] and not waiting then

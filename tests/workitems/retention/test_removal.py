@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -192,3 +193,14 @@ async def test_a_tombstone_is_small(redis: RedisClient, store: ItemStore, remova
     await store.publish(IDS[0], "claims", machine())
     await erased(removal, IDS[0])
     assert await redis.memory_usage(keys.gone(IDS[0])) < 250
+
+
+async def test_an_old_item_stays_when_a_mail_joined_its_submission_meanwhile(
+    store: ItemStore, removal: Removal
+) -> None:
+    await store.publish(IDS[0], "claims", machine(), message_id="a")
+    await store.change(IDS[0], ItemChange(status="done"), who="ben")
+    await store.publish(IDS[1], "claims", machine(), message_id="b", references=["a"])
+    assert not await removal.remove(IDS[0], who="retention", why="its age", closed_by=time() + 60)
+    await store.change(IDS[1], ItemChange(status="dismissed"), who="ben")
+    assert await removal.remove(IDS[0], who="retention", why="its age", closed_by=time() + 60)
