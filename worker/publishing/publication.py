@@ -102,14 +102,15 @@ def build_publication(
     found = best.result.reading
     reason, flags, failed = _assess(best, versions, reason)
     sent = any(version.stored.sidecar.own for version in versions)
+    kind = {"kind": "own", "kind_reason": "in the sent folder"} if sent else {}
     attachments = [describe_file(part, *FILE_FIELDS, "inline") for part in found["attachments"]]
     own = found.get("message_id")
     mailbox = mailbox or ReceivingMailbox()
     authentication = _authentication(best, mailbox.authentication_server)
     machine = MACHINE_DEFAULTS | {
         "schema": SCHEMA_VERSION,
-        **{name: found[name] for name in ("subject", "from_email", "from_name", "kind", "preview")},
-        **({"kind": "own"} if sent else {}),
+        **{name: found[name] for name in ("subject", "from_email", "from_name", "preview")},
+        "kind": kind.get("kind", found["kind"]),
         "to": list(found["to"])[:MAX_RECIPIENTS],
         "reply_to": list(found["reply_to"])[:MAX_REPLY_TO],
         "authentication": authentication,
@@ -123,15 +124,19 @@ def build_publication(
     }
     key = identity.message_key(own) if own else ""
     references = tuple(identity.message_key(each) for each in found.get("references", ()) if is_link(each))
-    reading = {name: found[name] for name in READING_FIELDS} | {
-        "attachments": attachments,
-        "flags": flags,
-        "reason": reason,
-        "authentication": authentication,
-        "message_key": key,
-        "reference_keys": references[:ANCESTORS],
-        "schema": SCHEMA_VERSION,
-    }
+    reading = (
+        {name: found[name] for name in READING_FIELDS}
+        | kind
+        | {
+            "attachments": attachments,
+            "flags": flags,
+            "reason": reason,
+            "authentication": authentication,
+            "message_key": key,
+            "reference_keys": references[:ANCESTORS],
+            "schema": SCHEMA_VERSION,
+        }
+    )
     status = "done" if sent else "new"
     counts = machine["kind"] == "human" and not failed and is_whole(best.stored)
     return Publication(

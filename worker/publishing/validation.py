@@ -150,7 +150,7 @@ class _Reading(BaseModel):
     message_id: ShortText | None
     references: ShortTexts
     authentication: Annotated[list[_Authentication], FailFast(), Field(max_length=20)]
-    kind: Literal["human", "own", "auto_reply", "bounce", "list", "notification", "invitation", "receipt"]
+    kind: Literal["human", "auto_reply", "bounce", "list", "notification", "invitation", "receipt"]
     kind_reason: Annotated[str, Field(max_length=200)]
     is_automatic: bool
     has_one_sender: bool

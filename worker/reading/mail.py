@@ -102,7 +102,7 @@ def read_message(
         reason=findings.reason(),
         text=body.text,
         regions=found.publish(body.text),
-        forwarded=_forwarded(found, files if kind.name in {"human", "own"} else []),
+        forwarded=_forwarded(found, files if kind.name == "human" else []),
         html=html,
         preview=_preview(body.text, found),
         fields=extraction.fields,

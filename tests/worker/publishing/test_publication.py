@@ -140,6 +140,7 @@ def test_own_mail_is_done_whichever_copy_came_first_and_its_copies_are_no_varian
     for versions in ([filed, arrived], [arrived, filed], [filed]):
         found = build_publication(versions, ["a", "b"])
         assert (found.machine_part["kind"], found.status, found.machine_part["flags"]) == ("own", "done", [])
+        assert (found.reading["kind"], found.reading["kind_reason"]) == ("own", "in the sent folder")
     assert build_publication([filed, arrived, _version(b"333")], ["a", "b", "c"]).machine_part["flags"] == ["variant"]
 
 

@@ -7,11 +7,8 @@ from typing import NamedTuple
 from worker.reading.kinds.auto_replies import find_auto_reply
 from worker.reading.mime.parts import Part
 
-#: A header field of our own mail, so that two installations never answer each other endlessly.
-OWN = "x-tubepost"
-
-#: Every kind that `classify` returns.
-KINDS = ("human", "own", "auto_reply", "bounce", "list", "notification", "invitation", "receipt")
+#: Every kind that `classify` returns. No header makes a mail the team's `own`: anybody can write one.
+KINDS = ("human", "auto_reply", "bounce", "list", "notification", "invitation", "receipt")
 
 #: Types of the part of a delivery report that programs read (RFC 3464, 6533).
 DELIVERY_STATUS = ("message/delivery-status", "message/global-delivery-status")
@@ -59,9 +56,6 @@ def classify(
 
     *method* is that of its calendar part; *is_delivered* says that its delivery report has no failure.
     """
-    headers = root.headers
-    if headers.raw(OWN) is not None:
-        return Kind("own", "header X-Tubepost")
     return (
         _report(root, from_email, is_delivered)
         or _calendar(method)

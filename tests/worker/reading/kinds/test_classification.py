@@ -10,7 +10,7 @@ from worker.reading import read
     ("head", "kind", "reason"),
     [
         ("", "human", "no sign of automatic mail"),
-        ("X-Tubepost: 1\r\nAuto-Submitted: auto-generated\r\n", "own", "header X-Tubepost"),
+        ("X-Tubepost: 1\r\n", "human", "no sign of automatic mail"),
         ("Auto-Submitted: auto-replied (vacation)\r\n", "auto_reply", "header Auto-Submitted: auto-replied"),
         ("Auto-Submitted: no\r\n", "human", "no sign of automatic mail"),
         ("X-Autoreply: yes\r\n", "auto_reply", "header X-Autoreply"),
