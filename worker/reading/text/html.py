@@ -105,7 +105,7 @@ class HtmlDocument:
                         writer.text(text)
                     elif not text.isspace():
                         self._hidden.append(node)
-                elif tag := self._enter(node, writer, visibility):
+                elif (tag := self._enter(node, writer, visibility)) is not None:
                     opened.append((node, tag, nodes))
                     nodes = node.iter(include_text=True)
                     break
@@ -117,19 +117,19 @@ class HtmlDocument:
                 if visibility.changes:
                     visibility.leave(node.mem_id)
 
-    def _enter(self, node: LexborNode, writer: TextWriter, visibility: Visibility) -> str:
-        """Write what an element shows; return its name when there is more to see inside."""
+    def _enter(self, node: LexborNode, writer: TextWriter, visibility: Visibility) -> str | None:
+        """Write what an element shows; return its name, or None when nothing inside is seen."""
         tag = node.tag or ""
         if tag in _SILENT or tag.startswith(("-", "!")):
-            return ""
+            return None
         attributes = node.attributes
         style = self._style(node, tag, attributes, visibility) if attributes else PLAIN
         if style.hides:
             self._hidden.append(node)
-            return ""
+            return None
         if tag in CONTROLS:
             self._control(node, attributes, writer, visibility)
-            return ""
+            return None
         if tag in CELLS:
             writer.enter_cell(tag, _number(attributes.get("colspan")))
         else:

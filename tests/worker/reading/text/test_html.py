@@ -41,6 +41,10 @@ def test_blocks_and_breaks_become_lines() -> None:
     assert text("<p>a<br>b</p><div>c</div><ul><li>d<li>e</ul>") == "a\nb\n\nc\nd\ne"
 
 
+def test_a_processing_instruction_parts_a_label_from_its_value() -> None:
+    assert text("Policy<?php ?><b>AB-1</b>") == "Policy AB-1"
+
+
 def test_spaces_collapse_as_in_a_browser_except_in_pre() -> None:
     assert text("a  \n b<pre>x  y\n z</pre>") == "a b\nx  y\n z"
 
