@@ -24,7 +24,7 @@ PATTERN = 0.8
 PATTERN_ONLY = 0.5
 #: What follows the price of one of several things.
 _PER_UNIT = re.compile(
-    r"\s?(?:/\s?|(?:per|pro|je|par|por|each|apiece|pièce|cada|cadauno|cad|stuk|za|styck|stk)\b)", re.IGNORECASE
+    r"\s?(?:/\s?|(?:per|pro|je|par|por|pr|each|apiece|pièce|cada|cadauno|cad|stuk|za|styck|stk)\b)", re.IGNORECASE
 )
 #: Currency signs; like currency codes, they make a number an amount.
 _SIGNS = frozenset("€$£¥₹₩₽₺₪₫₦₱฿₴")
@@ -284,8 +284,10 @@ class _Search:
 
     def _is_vague(self, candidate: Candidate) -> bool:
         """Say whether an ordinary word is a part of something else: "for an amount of $5", "Birth date: 3 May"."""
-        if candidate.leads or self.rule.name not in _ORDINARY or not is_general(self.rule):
+        if self.rule.name not in _ORDINARY or not is_general(self.rule):
             return False
+        if candidate.leads:
+            return _PER_UNIT.match(candidate.remark) is not None  # "Price per box: 5"
         label, text = candidate.label, self.source.text
         around = Surroundings(text, max(0, label.start - 24), label.end)
         return text[label.start : label.end].isalpha() and around.is_qualified(label.start)

@@ -8,57 +8,28 @@ from enum import Enum
 from worker.reading.fields.columns import line_below, value_in_cell, value_in_column
 from worker.reading.fields.label_pairs import are_joined, cut_value
 from worker.reading.fields.lexicon import Label, Lexicon
+from worker.reading.fields.separators import (
+    BULLET,
+    DASH,
+    JOINT,
+    LABELLED,
+    NET,
+    NEXT_COLUMN,
+    NEXT_GAP,
+    NO_NUMBER_REMARK,
+    PAREN,
+    SEPARATOR,
+    SIGN,
+    is_other_unit,
+)
 from worker.reading.fields.surroundings import Surroundings
-from worker.reading.fields.values.currencies import PLACES
 
 #: Characters of a value that are examined.
 MAX_VALUE = 500
 #: A line below a label without a colon is its value only if it is short.
 SHORT_LINE = 80
-
 #: Characters of a label that may also be the first letters of a reference.
 SHORT_LABEL = 3
-
-_REMARK = r"[(\[](?P<remark>[^()\[\]\n]{0,80})[)\]]"
-_LEADER = r"(?:[ .*_·…º°]{0,120}+|[ ]?-{2,80}+(?!>))"
-#: What an amount is in, between its label and the colon: "Total TTC:", "Price incl. VAT:", "Total USD:".
-_UNIT = (
-    r"(?:(?:in[ ])?[A-Z]{3}|TTC|HT|H\.T\.|T\.T\.C\.|net(?:to)?|gross|brutto|IVA inclusa|con IVA|moms"
-    r"|(?:in[ck]l?|ex[ck]l?|zzgl|plus|bez|sin|senza|s(?=[ ]DPH)|z(?=[ ]VAT))\b\.?[ ][^\s:\t][^:\n\t]{0,30})"
-    r"(?=[ .:：?=]|$)"
-)
-#: An amount without tax: that with tax is preferred.
-_NET = re.compile(r"H\.?T|net|ex[ck]l|before|zzgl|plus|bez|sin\b|senza|s DPH|ohne|hors", re.IGNORECASE)
-#: "Versicherungsnehmer/in", "Kunde*in", "Asegurado/a".
-_FORMS = r"(?:[/*:]-?(?:in|innen|e|a|o|as|es|er)(?!\w))"
-_SEPARATOR = re.compile(
-    rf"{_FORMS}?{_LEADER}(?P<sign>[%$€£]?)(?:[ ]?{_REMARK}[ .*_]{{0,60}}+)?"
-    rf"(?:(?P<unit>{_UNIT})[ .*_]{{0,60}}+)?[ ]{{0,10}}+"
-    r"(?:(?P<question>\?)[ *_]{0,5}[:：]?|[:：=】]|-{1,2}>|→)[ *_]{0,10}"
-)
-#: A dash, a bar, a row of points or of dashes, or a wide gap; one full stop ends a sentence.
-_DASH = re.compile(
-    r"[ ]{1,5}[-–—|][ ]{1,5}|[ ]{0,5}(?:(?:[.·][ ]?){3,120}+|…[ …]{0,60}+)[ ]{0,5}(?=\S)|\.?[ ]{2,120}(?=\S)"
-    r"|[ ]?-{2,80}[ ]{0,5}(?=\S)|[ ]?\|[ ]?|;[ ]?"
-)
-_PAREN = re.compile(rf"[ .]{{0,3}}(?:{_REMARK})?(?P<sign>[%$€£]?)[ .*_:?]{{0,120}}$")
-_JOINT = re.compile(
-    r"\.?[º°]?(?:[ ]{1,3}(?:of|for)[ ](?:the|this|that|my|your|our)[ ][^\W\d_]{2,20}(?=[ ](?:is|was)\b))?"
-    r"(?:[ ]{0,3}(?:is|was|of|on|by|the"
-    r"|ist|war|vom|von|am|bis|lautet|beträgt|du|le|de|del|es|est|der|al|di|è|van|är|er|on|to|to jest|wynosi|je)\b){0,2}"
-    r"[ ]{1,3}",
-    re.IGNORECASE,
-)
-#: After a sign for "number" no blank is needed: "Order #123-45".
-_SIGN = re.compile(r"(?<=[#№°])[ ]{0,3}(?=\w)|[ ]{0,3}(?=#\w)")
-#: A line that is itself "Label:" or "Label: value".
-_LABELLED = re.compile(r"[ >*•-]{0,6}[^\s:\t][^:\n\t]{0,40}[:：](?:\s|\*|$)")
-#: The next label of a row of labels that blanks keep apart.
-_NEXT_COLUMN = re.compile(r"(?<! )[ ]{3,}+(?=[^\s:][^:\n\t]{0,40}[:：])")
-_NEXT_GAP = re.compile(r"[ ]{3}")
-#: What may be before a label that leads: bullets, numbers ("4.", "b)", "Q3:") and marks of emphasis.
-_BULLET = re.compile(r"(?:[\s>*•·▪◦‣●○■□◆・①-⑳☐☑✓✔\-–—#\d.)(\[\]【+|_%:]|(?<![^\W\d_])[A-Za-z](?=[.)\d])){0,40}$")
-_NO_NUMBER_REMARK = re.compile(r"[-\s$€£\d.,']*\d[-\s$€£\d.,']*")
 
 
 class Place(Enum):
@@ -105,7 +76,7 @@ def find_candidates(
         return
     around = Surroundings(text, start, end)
     found = [label for label in found if around.is_text(label.start, label.end)]
-    separators = [_SEPARATOR.match(text, label.end, end) for label in found]
+    separators = [SEPARATOR.match(text, label.end, end) for label in found]
     values = {separator.end() for separator in separators if separator is not None}
     for index, (label, separator) in enumerate(zip(found, separators, strict=True)):
         if not is_wanted(label):
@@ -164,33 +135,34 @@ class _LabelPosition:
         text, label, cell_end = self._text, self._label, self._cell_end
         if separator is not None and separator.end() <= cell_end:
             return self._separated(separator)
-        if self._leads and (rest := _PAREN.match(text, label.end, cell_end)):
-            remark = (rest["remark"] or "") + rest["sign"]
-            if not _NO_NUMBER_REMARK.fullmatch(remark):
+        if self._leads and (rest := PAREN.match(text, label.end, cell_end)):
+            unit = rest["unit"] or ""
+            remark = f"{rest['remark'] or ''}{rest['sign']} {unit}".strip()
+            if not (NO_NUMBER_REMARK.fullmatch(remark) or is_other_unit(unit)):
                 return self._elsewhere(0.85, remark)
         if self._leads and (below := self._column_below()):
             return below
-        if self._leads and (dash := _DASH.match(text, label.end, cell_end)):
+        if self._leads and (dash := DASH.match(text, label.end, cell_end)):
             stop = self._stop()
-            if dash[0].isspace() and (column := _NEXT_GAP.search(text, dash.end(), stop)):
+            if dash[0].isspace() and (column := NEXT_GAP.search(text, dash.end(), stop)):
                 stop = column.start()
             return self._made(dash.end(), stop, 0.8)
-        if joint := _SIGN.match(text, label.end, cell_end) or _JOINT.match(text, label.end, cell_end):
+        if joint := SIGN.match(text, label.end, cell_end) or JOINT.match(text, label.end, cell_end):
             return self._made(joint.end(), self._stop(), 0.7, place=Place.ADJACENT)
         return None
 
     def _separated(self, separator: re.Match[str]) -> Candidate | None:
         unit = separator["unit"] or ""
-        if len(unit) == 3 and unit.isupper() and unit not in PLACES and unit != "TTC":
+        if is_other_unit(unit):
             return None  # "Claim PDF: 123" is no claim
         remark = f"{separator['remark'] or ''} {unit} {separator['sign']}".strip()
         self._is_question = bool(separator["question"]) and not self._leads
         if separator.end() < self._cell_end and not self._text[separator.end() : self._cell_end].isspace():
             stop = max(self._stop(), separator.end())
-            if column := _NEXT_COLUMN.search(self._text, separator.end(), stop):
+            if column := NEXT_COLUMN.search(self._text, separator.end(), stop):
                 stop = column.start()
             place = Place.ADJACENT if self._is_question else Place.BESIDE
-            confidence = (0.95 if self._leads else 0.85) - (0.05 if _NET.match(remark) else 0)
+            confidence = (0.95 if self._leads else 0.85) - (0.05 if NET.match(remark) else 0)
             return self._made(separator.end(), stop, confidence, remark, place)
         return self._elsewhere(0.9, remark) if self._leads or self._is_question else None
 
@@ -200,7 +172,7 @@ class _LabelPosition:
         return (
             start == self._cell_start
             or self._is_column()
-            or _BULLET.match(self._text, max(self._cell_start, start - 40), start) is not None
+            or BULLET.match(self._text, max(self._cell_start, start - 40), start) is not None
         )
 
     def _stop(self) -> int:
@@ -261,7 +233,7 @@ class _LabelPosition:
         start, stop = line_below(self._text, self._line_end, self._end)
         if start >= stop or self._is_label(start, stop) or self._begins_with_a_label(start):
             return None
-        if _LABELLED.match(self._text, start, stop):
+        if LABELLED.match(self._text, start, stop):
             return None
         is_apart = start > self._line_end + 1
         has_colon = any(self._text.find(mark, self._label.end, self._line_end) >= 0 for mark in ":：?")
@@ -272,7 +244,7 @@ class _LabelPosition:
         found = self._made(start, stop if tab < 0 else tab, confidence - (0.05 if has_colon else 0.2), remark, place)
         if is_apart:
             following, last = line_below(self._text, stop, self._end)
-            found.in_form = following < last and _LABELLED.match(self._text, following, last) is not None
+            found.in_form = following < last and LABELLED.match(self._text, following, last) is not None
         return found
 
     def _is_label(self, start: int, stop: int) -> bool:

@@ -144,10 +144,11 @@ def _longest(text: str, words: list[str], index: int, start: int, end: int, node
         if node.label is not None:
             best = Label(start, end, node.label, node.rules), at
         begin = text.find(word, end)
-        if word in _OWN and text[end:begin] in _APOSTROPHES:
+        following = node.after(word) if node.next else None
+        if following is None and word in _OWN and text[end:begin] in _APOSTROPHES:
             end = begin + 1  # "the insured's name" is "insured name"
             continue
-        if not node.next or (following := node.after(word)) is None:
+        if following is None:
             return best
         if not _GLUE.issuperset(text[end:begin]):
             return best

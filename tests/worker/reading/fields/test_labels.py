@@ -270,6 +270,7 @@ MAIL = FieldRule("mail", ("E-mail",), type="email")
 @pytest.mark.parametrize("label", ["Insured's name", "Insured’s Name", "INSURED'S NAME"])
 def test_a_label_may_have_a_genitive(label: str) -> None:
     assert fields(f"{label}: Jane Roe", NAME) == {"name": "Jane Roe"}
+    assert fields(f"{label}: Jane Roe", FieldRule("name", ("Insured's Name",), type="name")) == {"name": "Jane Roe"}
 
 
 def test_two_labels_with_one_value_have_a_part_each_or_what_only_one_can_have() -> None:
@@ -297,3 +298,17 @@ def test_a_row_with_several_amounts_has_no_single_one() -> None:
 
 def test_a_word_for_number_may_be_before_the_label_of_a_reference() -> None:
     assert fields("N° parcel : 7788-A", FieldRule("parcel", ("Parcel",), type="reference")) == {"parcel": "7788-A"}
+
+
+@pytest.mark.parametrize("label", ["Total per person", "Total CIF", "Total je Monat", "Total par an"])
+def test_words_after_a_label_may_say_of_what_an_amount_is(label: str) -> None:
+    rule = FieldRule("sum", ("Total",), type="money")
+    expected = {"sum": {"amount": "75.00", "currency": "EUR"}}
+    assert fields(f"{label}: EUR 75", rule) == expected
+    assert read(page(f"<table><tr><td>{label}</td><td>EUR 75</td></tr></table>"), [rule]).fields == expected
+    assert fields("Total PDF: EUR 75", rule) == {}
+
+
+def test_the_price_of_a_unit_is_in_doubt() -> None:
+    assert read(plain("Price per box: EUR 5")).fields == {}
+    assert read(plain("Premium per year: EUR 5")).fields == {"premium": {"amount": "5.00", "currency": "EUR"}}
