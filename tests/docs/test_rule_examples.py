@@ -15,7 +15,7 @@ from worker.reading import FieldRule, read
 from workitems.settings import Settings
 from workitems.settings.fields import FieldSettings, FieldWay
 
-DOCUMENT = (PROJECT / "docs/fields.md").read_text(encoding="utf-8")
+DOCUMENT = (PROJECT / "docs/rules.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"^### (.+)$", DOCUMENT, re.MULTILINE)
 
 #: An arrow, a mailbox or what is looked at, and JSON.
