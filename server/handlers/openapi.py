@@ -1,5 +1,9 @@
 """The description of the HTTP interface, for programs and for people."""
 
+import re
+
+from tornado.escape import xhtml_escape
+
 from server.handlers.base import BaseHandler
 from server.handlers.template_base import TemplateHandler
 from server.http.openapi import PATHS, openapi_document
@@ -29,4 +33,9 @@ class DocsHandler(TemplateHandler):
             for method in _METHODS
             if method in way
         ]
-        self.render_template("docs.html", operations=operations, schemas=SCHEMAS)
+        self.render_template("docs.html", operations=operations, schemas=SCHEMAS, code=_mark_code)
+
+
+def _mark_code(text: str) -> str:
+    """Return HTML in which everything between two backticks is in `<code>`."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", xhtml_escape(text))

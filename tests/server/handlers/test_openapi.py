@@ -73,3 +73,5 @@ async def test_the_description_is_served_for_programs_and_for_people(call: Call)
     assert b"/api/email/intake" in page.body
     assert page.body.count(b'class="method">DELETE<') == 3, "every method is shown"
     assert b"<script" not in page.body
+    assert b"To <code>/login</code>." in page.body
+    assert b"`" not in page.body, "backticks of descriptions become code"
