@@ -4,12 +4,13 @@ import math
 import re
 from contextlib import AbstractContextManager
 from functools import cached_property
+from typing import Any
 
 from server.access.authentication import DEMO_USER, SESSION_COOKIE
 from server.access.client_address import client_address
 from server.access.devices import DEVICE_COOKIE, DEVICE_DAYS, Device, new_device
 from server.access.rate_limit import Attempt, TooManyTriesError
-from server.handlers.base import BaseHandler, RefusalError
+from server.handlers.base import BaseHandler, RefusalError, as_refusal
 from server.handlers.template_base import TemplateHandler
 from workitems.base.errors import StoreUnavailableError
 from workitems.base.log import get_logger
@@ -61,6 +62,9 @@ class LoginHandler(TemplateHandler):
             return
         name = self.get_body_argument("user", "")
         password = self.get_body_argument("password", "", strip=False)
+        if not name or not password:
+            self._form(then, "Enter your name and your password.", 422, name=name[:64])
+            return
         try:
             with self._trying(f"user:{name}") as attempt:
                 cookie = await self.context.auth.sign_in(name, password, self._device)
@@ -68,8 +72,21 @@ class LoginHandler(TemplateHandler):
         except TooManyTriesError as error:
             self._ask_to_wait(error.wait, then, name)
         else:
-            refusal = "This name and this password do not belong together."
+            refusal = "The name or the password is wrong."
             self._enter(cookie, then, f"user:{name}") if cookie else self._form(then, refusal, 401, name=name[:64])
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer 503 by the form with the reason, since people read it; other errors as everywhere."""
+        refusal = as_refusal(kwargs.get("exc_info", (None, None, None))[1])
+        if refusal is None or refusal.status_code != 503:
+            super().write_error(status_code, **kwargs)
+            return
+        if refusal.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, math.ceil(refusal.retry_after))))
+        then, name = self.get_body_argument("next", "/"), self.get_body_argument("user", "")
+        reason = f"You cannot sign in now: {refusal.error['message']}. Please try again in a moment."
+        self._form(then, reason, 503, name=name[:64])
+        self.finish()
 
     def _sign_in_by_token(self, token: str, then: str) -> None:
         person = f"token:{DEMO_USER}"

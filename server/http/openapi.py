@@ -109,7 +109,7 @@ PATHS: Json = {
         "get": _operation("The sign-in form; with `token` a session begins at once", None,
                           {200: _other("The form.", "text/html"), 303: _other("Signed in; to `next`.")}, (401, 429),
                           parameters=[_query("token", "The access token."), _NEXT]),
-        "post": _operation("Sign in", None, {303: _other("Signed in; to `next`.")}, (401, 403, 429, 503),
+        "post": _operation("Sign in", None, {303: _other("Signed in; to `next`.")}, (401, 403, 422, 429, 503),
                            requestBody=_body(form="SignIn")),
     },
     "/logout": {"post": _operation("Sign out", None, {303: _other("To `/login`.")}, (403,))},

@@ -11,6 +11,7 @@ from server.context import Context
 from server.handlers.session import local_path
 from tests.server.conftest import TOKEN
 from tests.server.handlers.conftest import Call, body, cookie_header, cookies, error
+from workitems.base.errors import StoreUnavailableError
 
 
 async def get_form(call: Call, **jar: str) -> dict[str, str]:
@@ -72,6 +73,30 @@ async def test_a_wrong_token_is_refused_and_not_repeated(call: Call) -> None:
     assert "nearly-the-token" not in str(lines)
 
 
+@pytest.mark.parametrize("form", [{}, {"user": "ada"}, {"password": "correct horse"}])
+async def test_an_empty_form_asks_for_what_is_missing_and_is_no_refused_try(call: Call, form: dict[str, str]) -> None:
+    answers = [await sign_in(call, form) for _ in range(12)]
+    assert {answer.code for answer in answers} == {422}
+    assert "Enter your name and your password." in answers[0].body.decode()
+
+
+async def test_while_redis_is_unavailable_the_form_says_so_and_keeps_the_name(
+    call: Call, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailableError("Redis cannot serve: ConnectionError")
+
+    monkeypatch.setattr(context.auth, "sign_in", away)
+    response = await sign_in(call, {"user": "ada", "password": "correct horse", "next": "/?item=2"})
+    page = response.body.decode()
+    assert (response.code, int(response.headers["Retry-After"]) > 0) == (503, True)
+    assert "You cannot sign in now: the store is not available now." in page
+    assert re.search(r'name="user" value="ada"', page)
+    assert 'name="next" value="/?item=2"' in page
+    assert "correct horse" not in page
+    assert "style-src 'nonce-" in response.headers["Content-Security-Policy"]
+
+
 async def test_a_person_signs_in_by_name_and_password(call: Call, context: Context) -> None:
     await context.auth.accounts.add_user("ada", "correct horse", "viewer")
     response = await sign_in(call, {"user": "ada", "password": "correct horse", "next": "/?item=2"})
@@ -85,7 +110,7 @@ async def test_a_person_signs_in_by_name_and_password(call: Call, context: Conte
     )
 
 
-@pytest.mark.parametrize("form", [{"user": "ada", "password": "wrong"}, {"user": "<b>", "password": "x"}, {}])
+@pytest.mark.parametrize("form", [{"user": "ada", "password": "wrong"}, {"user": "<b>", "password": "x"}])
 async def test_a_wrong_password_is_reported_on_the_form(call: Call, context: Context, form: dict[str, str]) -> None:
     await context.auth.accounts.add_user("ada", "correct horse", "viewer")
     response = await sign_in(call, form)
