@@ -190,7 +190,7 @@ def test_a_second_redis_on_a_folder_is_refused(project: Path, start: Start) -> N
     second = start(sys.executable, "run.py", "redis")
     said = second.communicate(timeout=PATIENCE)[0]
     assert second.returncode == 2
-    assert f"{project}/var/redis is in use by pid {first.pid} (" in said
+    assert f"{project}/var/redis is in use by pid {first.pid} (valkey-server unixsocket:" in said
     assert f"`kill {first.pid}`" in said
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE) == 0

@@ -185,7 +185,7 @@ def _in_use(path: Path) -> str:
     holders = _holders(path)
     if not holders:
         return f"{path.parent} is in use by another program; `fuser {path}` names it. End it first"
-    running = ", ".join(f"pid {pid} ({_command(pid)[-80:]})" for pid in holders)
+    running = ", ".join(f"pid {pid} ({_readable(_command(pid))})" for pid in holders)
     # A supervisord that still runs would start its programs again.
     parents = {pid: _parent(pid) for pid in holders}
     ends = sorted({parent if "supervisord" in _command(parent) else pid for pid, parent in parents.items()})
@@ -193,6 +193,13 @@ def _in_use(path: Path) -> str:
         f"{path.parent} is in use by {running}. End that first with `kill {' '.join(map(str, ends))}`, "
         "or set `data` to another folder"
     )
+
+
+def _readable(command: str) -> str:
+    """Return at most 80 characters of a command line, without the folder of the program."""
+    program, _, rest = command.partition(" ")
+    short = f"{program.rpartition('/')[2]} {rest}".strip()
+    return short if len(short) <= 80 else short[:79] + "…"
 
 
 def _holders(path: Path) -> list[int]:
