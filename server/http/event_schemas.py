@@ -45,7 +45,8 @@ _MAILBOX_EXAMPLE: Json = {
     "name": "claims",
     "state": "needs_sign_in",
     "reason": "the mail server refuses the sign-in",
-    "advice": "An administrator checks user and password of mailboxes.claims, then runs: run.py check",
+    "advice": "An administrator corrects user and password of mailboxes.claims, "
+    "then runs: run.py check, and run.py restart",
     "stale": False,
     "checked": "2026-11-22T16:58:00Z",
     "since": "2026-11-22T16:59:00Z",

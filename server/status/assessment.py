@@ -165,7 +165,7 @@ def _sign_in_advice(name: str, settings: MailboxSettings) -> str:
     if settings.token_file or settings.token_command:
         return f"An administrator runs: run.py authorize {name}"
     what = "user and password" if settings.auth == "password" else "client_id, client_secret and tenant"
-    return f"An administrator checks {what} of mailboxes.{name}, then runs: run.py check"
+    return f"An administrator corrects {what} of mailboxes.{name}, then runs: run.py check, and run.py restart"
 
 
 def _parse_int(text: str | None) -> int:
