@@ -137,9 +137,9 @@ class Submissions:
             if outcome in ("moved", "same"):
                 return outcome
             if outcome == "alone":
-                raise InvalidChangeError("an item of a submission with other items is accepted")
+                raise InvalidChangeError("this is the only item of its submission, so it cannot be split off")
             if outcome == "no target":
-                raise InvalidChangeError("a submission that has items is accepted", "into")
+                raise InvalidChangeError("there is no submission with this id and with items", "into")
             if outcome == "reserve" and self._reserve:
                 await self._reserve(int(answer[1]))
         raise ConflictError("the item changes faster than this change could be made")
