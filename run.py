@@ -314,7 +314,11 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    arguments = _build_parser().parse_args()
+    parser = _build_parser()
+    if len(sys.argv) == 1:
+        parser.print_help(sys.stderr)
+        return 2
+    arguments = parser.parse_args()
     # A core dump would hold mail and secrets where nobody erases them. To debug a crash, raise the limit again.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.umask(0o027)  # files and folders of ours are for the owner, and for the group to read

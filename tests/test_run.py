@@ -1,4 +1,4 @@
-"""`run.py` by a Python that lacks what Tubepost needs."""
+"""`run.py` by a Python that lacks what Tubepost needs, and without a verb."""
 
 import subprocess
 import sys
@@ -40,3 +40,12 @@ def test_what_is_not_installed_is_told_with_how_to_start_instead(
         f"Tubepost: {missing} is not installed for this Python. Start it as `.venv/bin/python run.py …`; "
         "`make .venv/installed` installs what it needs.\n"
     )
+
+
+def test_without_a_verb_all_verbs_are_listed() -> None:
+    told = subprocess.run(
+        [sys.executable, "run.py"], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 2
+    assert "reread" in told.stderr
+    assert "show what is extracted from mails in files" in told.stderr

@@ -20,8 +20,11 @@ async def manage_users(settings: Settings, action: str, name: str, role: str) ->
         accounts = _open_accounts(settings, stack)
         if action == "list":
             await _compare(accounts)
-            for each in await accounts.list_users():
+            users = await accounts.list_users()
+            for each in users:
                 print(f"{each.name}\t{each.role}")
+            if not users:
+                print("There are no users yet. `run.py user add NAME` adds one.", file=sys.stderr)
             return 0
         if action == "remove":
             removed = await accounts.remove_user(name)
@@ -38,8 +41,11 @@ async def manage_keys(settings: Settings, action: str, name: str, scopes: str) -
         accounts = _open_accounts(settings, stack)
         if action == "list":
             await _compare(accounts)
-            for each in await accounts.list_keys():
+            made_keys = await accounts.list_keys()
+            for each in made_keys:
                 print(f"{each.name}\t{','.join(sorted(each.scopes))}\t{each.created}")
+            if not made_keys:
+                print("There are no keys yet. `run.py key add NAME` adds one.", file=sys.stderr)
             return 0
         if action == "remove":
             removed = await accounts.remove_key(name)

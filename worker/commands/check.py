@@ -96,7 +96,7 @@ def _source(source: SourceSettings) -> tuple[str, ...]:
 
 #: Class of an error → what a person can do about it.
 _ADVICE = {
-    "LoginRefusedError": "Check user and password of this mailbox; some providers want a password for programs.",
+    "LoginRefusedError": "Check user and password of this mailbox; some providers accept only an app password.",
     "CertificateRefusedError": "Check host; for a certificate of your own set ca_file.",
     "CommandRefusedError": "Check folders: a name is written as the server shows it.",
     "ConnectionLostError": "Check host, port and tls, and that the server is up.",

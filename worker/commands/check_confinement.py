@@ -17,5 +17,5 @@ async def check_confinement() -> tuple[str, list[Finding]]:
         advice = "Check memory and processes (ulimit -u)."
         return "", [Finding("confinement", f"none can be started: {error}", advice, is_error=True)]
     if not missing:
-        return "they are confined before they work on what strangers wrote", []
+        return "mail and uploads are read and made in confined child processes", []
     return "", [Finding("confinement", f"this platform cannot confine them wholly: {', '.join(missing)}", _ADVICE)]

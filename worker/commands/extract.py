@@ -37,7 +37,8 @@ def extract(settings: Settings, files: Sequence[Path], *, mailbox: str = "", as_
     failed = 0
     for file in files:  # before anything is printed
         if not file.is_file():
-            raise TubepostError(f"{file} cannot be read: it is no file")
+            why = "it is not a file" if file.exists() else "there is no such file"
+            raise TubepostError(f"{file} cannot be read: {why}")
     for file, found in _read(settings, files, mailbox):
         failed += isinstance(found, str)
         sys.stdout.write(_line_of_json(file, found) if as_json else _page(file, found, with_name=len(files) > 1))

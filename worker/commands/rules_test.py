@@ -71,9 +71,13 @@ async def rules_test(
 
 def format_trial(trial: Trial) -> str:
     """Format the trial for a person, without characters that control a terminal."""
+    if not trial.mails and not trial.unread:
+        return "There is no stored mail yet."
     lines = [f"{trial.mails:,} mails were read."]
     if trial.unread:
         lines.append(f"{trial.unread:,} could not be read, or their raw mail is no longer kept.")
+    if not trial.fields:
+        return "\n".join([*lines, *(["No field was found."] if trial.mails else [])])
     lines += ["", f"{'Field':24} {'before':>8} {'now':>8} {'in doubt':>9}   changes"]
     for name, found in sorted(trial.fields.items()):
         counts = ((found.added, "added"), (found.lost, "lost"), (found.changed, "changed"))

@@ -63,6 +63,8 @@ def translating_folder_errors(path: Path) -> Iterator[None]:
     """Raise BackupError for an error of a disk: full, broken, read-only."""
     try:
         yield
+    except NotADirectoryError as error:
+        raise BackupError(f"{path} is a file, or below a file; a folder is accepted") from error
     except OSError as error:
         raise BackupError(f"{error.filename or path}: {error.strerror or error}") from error
 

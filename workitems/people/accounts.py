@@ -161,7 +161,10 @@ class Accounts:
         granted = sorted(set(scopes))
         if not _NAME.fullmatch(name):
             raise InvalidChangeError(_NAME_RULE, "name")
-        if not granted or not set(granted) <= set(SCOPES):
+        unknown = [scope for scope in granted if scope not in SCOPES]
+        if unknown:
+            raise InvalidChangeError(f"{unknown[0]!r:.40} is not a scope; accepted: {', '.join(SCOPES)}", "scopes")
+        if not granted:
             raise InvalidChangeError(f"one or more of {', '.join(SCOPES)} are accepted", "scopes")
         key = "tp_" + secrets.token_urlsafe(32)
         created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -45,13 +45,24 @@ async def test_a_key_is_shown_once_and_works(redis_url: str, redis: RedisClient,
         assert shown not in run(redis_url, tmp_path, "key", "list").stdout
 
 
+@pytest.mark.parametrize("what", ["user", "key"])
+def test_an_empty_list_says_so_beside_the_output(redis_url: str, tmp_path: Path, what: str) -> None:
+    answer = run(redis_url, tmp_path, what, "list")
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.endswith(f"There are no {what}s yet. `run.py {what} add NAME` adds one.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "typed", "error"),
     [
         (("user", "add", "ana"), "short\n", "8 to 512 characters"),
         (("user", "add", "a b"), "a long password\n", "is accepted"),
         (("user", "add"), "", "the name is missing"),
-        (("key", "add", "crm", "--scopes", "everything"), "", "read, write, intake, test"),
+        (
+            ("key", "add", "crm", "--scopes", "read,all"),
+            "",
+            "'all' is not a scope; accepted: read, write",
+        ),
     ],
 )
 def test_a_wrong_argument_gives_an_error_message_without_a_trace(

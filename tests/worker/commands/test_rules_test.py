@@ -45,6 +45,12 @@ def test_a_trial_is_a_table_with_examples_and_no_control_characters() -> None:
     assert "\x1b" not in text
 
 
+def test_a_trial_without_mail_or_fields_says_so_in_the_place_of_a_table() -> None:
+    assert format_trial(Trial()) == "There is no stored mail yet."
+    assert format_trial(Trial(mails=2)) == "2 mails were read.\nNo field was found."
+    assert format_trial(Trial(unread=1)).endswith("1 could not be read, or their raw mail is no longer kept.")
+
+
 async def test_new_rules_are_tried_on_stored_mail_and_nothing_changes(desk: Desk) -> None:
     item_id = await desk.item(1, body="Deal: XY-9")
     before = await desk.redis.hgetall(f"{{tubepost}}:item:{item_id}")
