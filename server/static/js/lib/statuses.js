@@ -5,6 +5,9 @@
 /** @type {readonly Status[]} In the order of a list of buttons. */
 export const STATUSES = ["new", "in_progress", "waiting", "done", "dismissed"];
 
+/** @type {readonly string[]} The views of the queue, in the order of the filters. */
+export const VIEWS = ["open", ...STATUSES, "all"];
+
 /** @type {readonly Status[]} Statuses of items that need no more work. */
 export const CLOSED_STATUSES = ["done", "dismissed"];
 

@@ -2,12 +2,11 @@
 
 import { element, find, mark, write } from "../lib/element.js";
 import { statusWord } from "../lib/format.js";
-import { OPEN_STATUSES, STATUSES } from "../lib/statuses.js";
+import { OPEN_STATUSES, STATUSES, VIEWS } from "../lib/statuses.js";
 import { END, count } from "./state.js";
 
 /** @typedef {import("../lib/types.js").ViewStatus} ViewStatus */
 
-const VIEWS = ["open", ...STATUSES, "all"];
 /** @type {Record<ViewStatus, string>} */
 const WORDS = { open: "Open", all: "All" };
 /** @type {Record<ViewStatus, readonly string[]>} The lists that make up a view; of other views the one of that name. */
