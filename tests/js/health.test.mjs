@@ -63,7 +63,7 @@ test("changed field rules that cannot be used are shown until they can, and cann
 
 test("a new UIDVALIDITY has a banner for an hour, which can be dismissed", () => {
   const health = knows(mailbox({ rebaselined: "2026-11-22T11:10:00Z" }));
-  assert.deepEqual(words(health), ["claims was renumbered by its mail server; nothing is lost or doubled."]);
+  assert.deepEqual(words(health), ["claims its mail server gave all mails new numbers, so the mailbox is read again. Nothing is lost, and nothing comes twice."]);
   assert.equal(health.banners(NOW)[0].news, true);
   assert.deepEqual(health.banners(NOW + 1_000_000), []);
 });

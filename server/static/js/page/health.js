@@ -122,7 +122,7 @@ function troubleBanner(mailbox, noWorker, now) {
  */
 function renumberedBanner({ name, rebaselined }, now) {
   if (!rebaselined || now - Date.parse(rebaselined) > NEWS) return null;
-  const words = "was renumbered by its mail server; nothing is lost or doubled.";
+  const words = "its mail server gave all mails new numbers, so the mailbox is read again. Nothing is lost, and nothing comes twice.";
   return { key: `anew ${name} ${rebaselined}`, urgent: false, news: true, name: visible(name), words };
 }
 
