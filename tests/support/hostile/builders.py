@@ -1,9 +1,10 @@
 """Makes documents from pieces that may be as odd as a test wants."""
 
+import re
 import struct
 import zlib
 from io import BytesIO
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _S = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -13,11 +14,11 @@ _TYPE = "application/vnd.openxmlformats-officedocument"
 
 
 def archive(parts: dict[str, str | bytes], method: int = ZIP_DEFLATED) -> bytes:
-    """Make a zip with these entries."""
+    """Make a zip with these entries; the same ones always give the same bytes."""
     out = BytesIO()
     with ZipFile(out, "w", method) as zipped:
         for name, content in parts.items():
-            zipped.writestr(name, content)
+            zipped.writestr(ZipInfo(name), content, method)
     return out.getvalue()
 
 
@@ -92,6 +93,16 @@ def pdf(*objects: bytes, trailer: bytes = b"") -> bytes:
     start, count = len(out), len(objects) + 1
     out += b"xref\n0 %d\n0000000000 65535 f \n" % count + b"".join(b"%010d 00000 n \n" % each for each in offsets)
     return bytes(out) + b"trailer\n<</Size %d/Root 1 0 R%b>>\nstartxref\n%d\n%%%%EOF" % (count, trailer, start)
+
+
+def relinked(made: bytes) -> bytes:
+    """Return a PDF whose bytes were changed with a table that says where its objects are now."""
+    body, _, rest = made.rpartition(b"xref\n0 ")
+    offsets = {int(found[1]): found.start() for found in re.finditer(rb"^(\d+) 0 obj\n", body, re.MULTILINE)}
+    rows = b"".join(b"%010d 00000 n \n" % offsets.get(number, 0) for number in range(1, max(offsets) + 1))
+    trailer = rest[rest.index(b"trailer") : rest.index(b"startxref")]
+    table = b"xref\n0 %d\n0000000000 65535 f \n%b" % (max(offsets) + 1, rows)
+    return body + table + trailer + b"startxref\n%d\n%%%%EOF" % len(body)
 
 
 def stream(data: bytes, entries: bytes = b"") -> bytes:

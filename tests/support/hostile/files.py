@@ -2,6 +2,7 @@
 
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from zipfile import ZIP_BZIP2, ZIP_LZMA
 
@@ -13,11 +14,13 @@ from tests.support.hostile.builders import (
     pages,
     paragraph,
     pdf,
+    relinked,
     stream,
     table,
     tnef,
     xlsx,
 )
+from tests.support.hostile.pdfs import HOSTILE_PDFS, filtered, mapped
 
 
 def _runs(n: int) -> str:
@@ -100,8 +103,8 @@ HOSTILE_FILES: dict[str, Callable[[int], bytes]] = {
     "merged cells.xlsx": lambda n: xlsx("<row/></sheetData><mergeCells>" + '<mergeCell ref="A1:XFD9"/>' * n),
     "entities.xlsx": lambda n: xlsx("<row>&a;</row>" * n, head=f'<!DOCTYPE x [<!ENTITY a "{"x" * n}">]>'),
     "long string.pdf": lambda n: pages(*[drawing(b"(%b) Tj" % (b"a" * (10 * n)))] * 10),
-    "one string on ten pages.pdf": lambda n: pages(drawing(b"(%b) Tj" % (b"a" * (2 * n)))).replace(
-        b"[4 0 R]", b"[" + b"4 0 R " * 10 + b"]"
+    "one string on ten pages.pdf": lambda n: relinked(
+        pages(drawing(b"(%b) Tj" % (b"a" * (2 * n)))).replace(b"[4 0 R]", b"[" + b"4 0 R " * 10 + b"]")
     ),
     "operators.pdf": lambda n: pages(*[drawing(b"(a)Tj " * (n // 5))] * 10),
     "numbers.pdf": lambda n: pages(*[b"1 2 3 4 5 6 7 8 9 " * (n // 2)] * 10),
@@ -120,29 +123,29 @@ HOSTILE_FILES: dict[str, Callable[[int], bytes]] = {
     "pages that are their own.pdf": lambda n: pdf(
         b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[%b]/Count 1000000000>>" % (b"2 0 R " * (n // 100))
     ),
-    "one page very often.pdf": lambda n: pages(b"").replace(b"[4 0 R]", b"[" + b"4 0 R " * n + b"]"),
-    "character map.pdf": lambda n: pages(
-        drawing(b"(abc) Tj"),
-        more=(stream(b"begincmap\n" + b"1 beginbfrange\n<0000> <FFFF> <0000>\nendbfrange\n" * (n // 20) + b"endcmap"),),
-    ).replace(b"/BaseFont/Helvetica", b"/BaseFont/Helvetica/ToUnicode 6 0 R"),
-    "widths.pdf": lambda n: pages(drawing(b"(abc) Tj")).replace(
-        b"/Subtype/Type1/BaseFont/Helvetica",
-        b"/Subtype/Type0/BaseFont/X/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2/W[0 %d 5]>>]"
-        % (n * 10_000),
+    "one page very often.pdf": lambda n: relinked(pages(b"").replace(b"[4 0 R]", b"[" + b"4 0 R " * n + b"]")),
+    "character map.pdf": lambda n: mapped(
+        b"(abc) Tj", b"begincmap\n" + b"1 beginbfrange\n<0000> <FFFF> <0000>\nendbfrange\n" * (n // 20) + b"endcmap"
+    ),
+    "widths.pdf": lambda n: relinked(
+        pages(drawing(b"(abc) Tj")).replace(
+            b"/Subtype/Type1/BaseFont/Helvetica",
+            b"/Subtype/Type0/BaseFont/X/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2"
+            b"/W[0 %d 5]>>]" % (n * 10_000),
+        )
     ),
     "objects without a table.pdf": lambda n: b"%PDF-1.7\n" + b"1 0 obj\n" * n + b"trailer<</Root 1 0 R>>",
     "newlines.pdf": lambda n: b"%PDF-1.7\n" + b"\n" * (10 * n) + b"%%EOF",
     "words.pdf": lambda n: b"%PDF-1.7\n" + b"obj " * (2 * n) + b"\n%%EOF",
     "open arrays.pdf": lambda n: pdf(b"<</Type/Catalog/Pages 2 0 R/A " + b"[" * (3 * n)),
-    "filters.pdf": lambda n: pages(b"").replace(b"/FlateDecode", b"[" + b"/ASCIIHexDecode " * (n // 10) + b"]"),
-    "ascii85.pdf": lambda n: pages(b"").replace(stream(b""), b"<</Filter/ASCII85Decode>>stream\n" + b"z" * (8 * n)),
-    "lzw.pdf": lambda n: pages(b"").replace(
-        stream(b""), b"<</Filter/LZWDecode/Length %d>>stream\n%b\nendstream" % (8 * n, _random(8 * n))
-    ),
-    "predictor.pdf": lambda n: pages(b"").replace(
-        stream(b""), stream(b"\4\1" * (10 * n), b"/DecodeParms<</Predictor 15/Columns 1>>")
+    "filters.pdf": lambda n: filtered(b"[" + b"/ASCIIHexDecode " * (n // 10) + b"]", b"303030"),
+    "ascii85.pdf": lambda n: filtered(b"/ASCII85Decode", b"z" * (8 * n)),
+    "lzw.pdf": lambda n: filtered(b"/LZWDecode", _random(8 * n)),
+    "predictor.pdf": lambda n: filtered(
+        b"/FlateDecode", zlib.compress(b"\4\1" * (10 * n), 9), b"/DecodeParms<</Predictor 15/Columns 1>>"
     ),
     "bomb.pdf": lambda n: pages(bytes(500 * n)),
+    **HOSTILE_PDFS,
     "quotes.csv": lambda n: b'"' * (10 * n),
     "separators.csv": lambda n: (b";" * 200 + b"\n") * (n // 20),
     "noise.txt": lambda n: _random(5 * n),

@@ -19,10 +19,11 @@ from worker.reading.attachments.library_guard import (
     OutOfTimeError,
     read_untrusted,
 )
-from worker.reading.attachments.pdf_text import pdf_text
+from worker.reading.attachments.pdf.text import pdf_text
 from worker.reading.attachments.rtf_text import rtf_text
 from worker.reading.attachments.sheet_text import csv_text, excel_text
 from worker.reading.attachments.word_text import word_text
+from worker.reading.attachments.work import Work
 from worker.reading.limits import ReadingLimits
 from worker.reading.mime import charset
 from worker.reading.mime.parts import parse_mime
@@ -33,7 +34,7 @@ from worker.reading.text.data_images import take_out_images
 from worker.reading.text.html import HtmlDocument
 from worker.reading.text.plain import normalize_text
 
-Reader = Callable[[bytes, ReadingLimits], Iterator[str]]
+Reader = Callable[[bytes, ReadingLimits, Work], Iterator[str]]
 
 #: Entered with the number of a file while that is read; may raise OutOfTimeError inside.
 FileWatch = Callable[[int], AbstractContextManager[None]]
@@ -61,6 +62,7 @@ def extract_texts(files: list[MailAttachment], limits: ReadingLimits, watch: Fil
     """Read the text of each file of a known type, as far as the limits of the mail permit."""
     found = FileTexts()
     left, opened = limits.attachments_text, 0
+    work = Work(limits.files_work, limits.file_work)
     for file in files:
         reader = _reader(file)
         if reader is None or not has_text(file):
@@ -72,11 +74,12 @@ def extract_texts(files: list[MailAttachment], limits: ReadingLimits, watch: Fil
             found.unread[file.n] = TOO_LARGE
             continue
         opened += 1
+        work.begin_file()
         most = min(limits.attachment_text, left)
         text, reason = "", None
         try:
             with watch(file.n):
-                text, reason = read_untrusted(partial(reader, file.content, limits), most)
+                text, reason = read_untrusted(partial(reader, file.content, limits, work), most)
         except OutOfTimeError:  # between two lines of this function
             reason = TOO_SLOW
         if reason is not None:
@@ -108,18 +111,28 @@ def _mail(content: bytes, limits: ReadingLimits) -> Iterator[str]:
     yield read_body(sort_parts(tree.root), limits).text
 
 
+def _by_size(
+    reader: Callable[[bytes, ReadingLimits], Iterator[str]], units: float, most: int = ReadingLimits().html_characters
+) -> Reader:
+    """Return a reader that costs *units* of work for each byte, of which it reads *most*."""
+
+    def read(content: bytes, limits: ReadingLimits, work: Work) -> Iterator[str]:
+        work.take(units * min(len(content), most))
+        yield from reader(content, limits)
+
+    return read
+
+
 _READERS: dict[str, Reader] = {
-    "text/plain": _plain,
-    "text/csv": csv_text,
-    "text/tab-separated-values": csv_text,
-    file_types.HTML: _html,
+    "text/plain": _by_size(_plain, 0.2),
+    "text/csv": _by_size(csv_text, 0.2),
+    "text/tab-separated-values": _by_size(csv_text, 0.2),
+    file_types.HTML: _by_size(_html, 0.4),
     file_types.PDF: pdf_text,
-    file_types.MAIL: _mail,
+    file_types.MAIL: _by_size(_mail, 0.4),
     file_types.WORD: word_text,
     file_types.EXCEL: excel_text,
-    file_types.RTF: rtf_text,
-    "text/rtf": rtf_text,
-    file_types.CALENDAR: calendar_text,
-    file_types.CARD: card_text,
-    "text/x-vcard": card_text,
+    **dict.fromkeys((file_types.RTF, "text/rtf"), _by_size(rtf_text, 0.6)),
+    file_types.CALENDAR: _by_size(calendar_text, 0.5),
+    **dict.fromkeys((file_types.CARD, "text/x-vcard"), _by_size(card_text, 0.5)),
 }

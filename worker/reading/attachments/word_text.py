@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 from worker.reading.attachments.library_guard import TOO_COMPLEX, UnreadableError
 from worker.reading.attachments.office_zip import open_zip, unfold
+from worker.reading.attachments.work import Work
 from worker.reading.limits import ReadingLimits
 
 #: Namespaces of WordprocessingML (transitional, strict) and of its compatibility markup.
@@ -31,7 +32,11 @@ _FALSE = frozenset({"0", "false", "off"})
 _BLANKS = re.compile(r"[ \t\n]+")
 
 
-def word_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
+#: Units of work for each element, and for each byte that is unfolded.
+_ELEMENT, _BYTE = 1.5, 0.02
+
+
+def word_text(content: bytes, limits: ReadingLimits, work: Work) -> Iterator[str]:
     """Yield the text: a line for each paragraph and for each row of a table, whose cells have tabs between them."""
     with open_zip(content, limits) as archive:
         names = [name for part in _PARTS for name in sorted(filter(part.fullmatch, archive.namelist()))]
@@ -39,7 +44,7 @@ def word_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
             raise KeyError("no document part")
         left = limits.elements
         for name in names:
-            story = _Story(left)
+            story = _Story(left, work)
             yield from story.read(archive, name)
             left = story.elements_left
 
@@ -47,8 +52,9 @@ def word_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
 class _Story:
     """The text of one part. Text inside a row waits for the end of the row, so that its cells are on one line."""
 
-    def __init__(self, elements: int) -> None:
+    def __init__(self, elements: int, work: Work) -> None:
         self.elements_left = elements
+        self._work = work
         self._out: list[str] = []
         #: Depth inside an element that is skipped; 0 outside.
         self._skipped = 0
@@ -69,7 +75,9 @@ class _Story:
         parser.CharacterDataHandler = self._characters
         parser.StartDoctypeDeclHandler = _refuse_doctype
         for data in unfold(archive, name):
+            before = self.elements_left
             parser.Parse(data)
+            self._work.take(_BYTE * len(data) + _ELEMENT * (before - self.elements_left))
             yield self._take()
         parser.Parse(b"", True)
         yield self._take()

@@ -5,11 +5,14 @@ import pytest
 from tests.support.hostile.builders import archive, cell, docx, paragraph, table
 from worker.reading.attachments.library_guard import TOO_COMPLEX, TOO_LARGE, UnreadableError
 from worker.reading.attachments.word_text import word_text
+from worker.reading.attachments.work import Work
 from worker.reading.limits import ReadingLimits
+
+WORK = Work(10**9, 10**9)
 
 
 def text(content: bytes, limits: ReadingLimits | None = None) -> str:
-    return "".join(word_text(content, limits or ReadingLimits()))
+    return "".join(word_text(content, limits or ReadingLimits(), WORK))
 
 
 def test_paragraphs_are_lines_and_cells_have_tabs_between_them() -> None:
@@ -90,7 +93,7 @@ def test_the_strict_namespace_is_known() -> None:
 def test_what_was_read_before_the_limit_of_elements_is_kept() -> None:
     pieces: list[str] = []
     with pytest.raises(UnreadableError, match=TOO_COMPLEX):
-        pieces.extend(word_text(docx(paragraph("word") * 20_000), ReadingLimits(elements=50_000)))
+        pieces.extend(word_text(docx(paragraph("word") * 20_000), ReadingLimits(elements=50_000), WORK))
     assert len("".join(pieces).split()) > 5_000
 
 

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from worker.reading.attachments.work import Work
+
 #: Fields of one page that are read, characters of a value, and levels of names.
 MAX_WIDGETS, MAX_VALUE, MAX_PARENTS = 500, 4_000, 20
 
 #: What the objects of the library raise for a broken field, beside its own error.
-_ERRORS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
+ERRORS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
+
+#: Units of work for each word that is compared with the place of a field.
+_COMPARED = 0.5
 
 #: Points by which words may stand above or below the middle of a field in its line, and above a field as its heading.
 _IN_LINE, _ABOVE = 8.0, 24.0
@@ -18,7 +23,8 @@ _IN_LINE, _ABOVE = 8.0, 24.0
 class PageWords:
     """The words of one page with their places, as `visitor_text` of pypdf gives them."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work) -> None:
+        self._work = work
         #: Height in whole points → (x, y, text).
         self._by_height: dict[int, list[tuple[float, float, str]]] = {}
 
@@ -42,14 +48,16 @@ class PageWords:
 
     def _between(self, low: float, high: float) -> Iterator[tuple[float, float, str]]:
         for height in range(int(low) - 1, int(high) + 2):
-            yield from (each for each in self._by_height.get(height, ()) if low <= each[1] <= high)
+            words = self._by_height.get(height, [])
+            self._work.take(_COMPARED * len(words))
+            yield from (each for each in words if low <= each[1] <= high)
 
 
 def form_text(page: Any, words: PageWords) -> Iterator[str]:
     """Yield a line `label: value` for each filled field of the page; one that is broken is left out."""
     from pypdf.errors import PdfReadError  # imported by then
 
-    errors = (*_ERRORS, PdfReadError)
+    errors = (*ERRORS, PdfReadError)
     try:
         annotations = page.get("/Annots")
         annotations = list(annotations.get_object() if annotations is not None else [])
@@ -65,7 +73,7 @@ def _field_line(widget: Any, words: PageWords) -> str:
     if widget.get("/Subtype") != "/Widget" or not (value := _value(widget)):
         return ""
     label = ""
-    with suppress(*_ERRORS):  # a field with a broken place still has its name
+    with suppress(*ERRORS):  # a field with a broken place still has its name
         rectangle = [float(each) for each in widget.get("/Rect", ())]
         label = words.label(*_sorted(rectangle)) if len(rectangle) == 4 else ""
     return f"{(label or _name(widget)).rstrip(' :')}: {value}\n"

@@ -1,22 +1,32 @@
-"""Reads the text of a PDF page by page; what a page draws is counted before the library sees it, and while it draws."""
+"""Reads the text of a PDF page by page; what a page costs is counted before the library sees it, and while it draws."""
 
 import logging
 from collections.abc import Iterator
-from io import BytesIO
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from worker.reading.attachments.library_guard import SCAN, TOO_COMPLEX, UnreadableError
-from worker.reading.attachments.pdf_form import PageWords, form_text
+from worker.reading.attachments.pdf.fonts import counted_fonts
+from worker.reading.attachments.pdf.form import ERRORS, PageWords, form_text
+from worker.reading.attachments.pdf.reader import open_pdf
+from worker.reading.attachments.pdf.streams import counted_decoding
+from worker.reading.attachments.work import Work
 from worker.reading.limits import ReadingLimits
 
+#: Units of work for each operation, each element of an array of strings, and each byte of what a page or form draws.
+_OPERATION, _ELEMENT, _PARSED = 10, 8, 0.5
+#: Units for the operations of one page or form at most, without its strings: the library refuses to read more.
+_MOST_PARSED = 300_000
 #: Characters of numbers and blanks: of all others are the operators, the strings, and the names.
 _NUMBERS = b"0123456789.- \t\r\n"
+#: Forms that a page may draw, with those inside them.
+MAX_FORMS = 500
 
 
-def pdf_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
+def pdf_text(content: bytes, limits: ReadingLimits, work: Work) -> Iterator[str]:
     """Yield the text of each page."""
-    from pypdf import PdfReader, apply_configuration
+    from pypdf import apply_configuration
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would quote the file in its warnings
     most = limits.unpacked_bytes // 2
@@ -32,15 +42,16 @@ def pdf_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
         "page_tree_maximum_page_entries": 200_000,
         "jbig2dec_binary": None,  # start no other program
     }
-    drawing = _Drawing(limits)
-    with apply_configuration(**bounds):
+    drawing = _Drawing(limits, work)
+    with apply_configuration(**bounds), counted_decoding(work, most), counted_fonts(work):
         has_text, has_image = False, False
-        for page in islice(PdfReader(BytesIO(content), strict=False).pages, limits.pages):
+        for page in islice(open_pdf(content, work).pages, limits.pages):
             if not drawing.is_new(page):
                 continue
-            words = PageWords()
+            words = PageWords(work)
             text = page.extract_text(visitor_operand_before=drawing.count, visitor_text=words.add)
             yield f"{text}\n"
+            work.take(0)  # the library goes on when a form inside the page ended so
             form = "".join(form_text(page, words))
             yield form
             has_text |= bool(text.strip() or form)
@@ -50,16 +61,24 @@ def pdf_text(content: bytes, limits: ReadingLimits) -> Iterator[str]:
 
 
 def _has_image(page: Any) -> bool:
-    resources = page.get("/Resources")
-    objects = resources.get_object().get("/XObject") if resources is not None else None
-    names = islice((objects.get_object() if objects is not None else {}).values(), 100)
+    names = islice(_objects(page).values(), 100)
     return any(each.get_object().get("/Subtype") == "/Image" for each in names)
+
+
+def _objects(drawn: Any) -> Any:
+    """Return the images and forms that a page or a form names."""
+    resources = drawn.get_inherited("/Resources")
+    resources = resources.get_object() if resources is not None else None
+    objects = resources.get("/XObject") if isinstance(resources, dict) else None
+    objects = objects.get_object() if objects is not None else None
+    return objects if isinstance(objects, dict) else {}
 
 
 class _Drawing:
     """Counts what the pages of one file draw. Each method raises UnreadableError when it is too much."""
 
-    def __init__(self, limits: ReadingLimits) -> None:
+    def __init__(self, limits: ReadingLimits, work: Work) -> None:
+        self._work = work
         self._operations = limits.drawing_operations
         self._string_bytes = limits.drawing_strings
         #: Bytes of strings, names and operators, as far as the pages themselves have them.
@@ -68,6 +87,9 @@ class _Drawing:
         self._page_bytes = limits.unpacked_bytes // 8
         #: The streams that were drawn: a page that another page repeats is read once.
         self._seen: set[tuple[int, int]] = set()
+        #: Name → units for the costliest form of that name, which the library reads each time that it is drawn.
+        self._forms: dict[str, float] = {}
+        self._known_forms: dict[int, Any] = {}
 
     def is_new(self, page: Any) -> bool:
         """Return whether the page draws a stream that no page before it drew; count its size."""
@@ -80,27 +102,64 @@ class _Drawing:
             is_new |= key not in self._seen
             self._seen.add(key)
             found = stream.get_object()
-            if len(getattr(found, "_data", b"")) > self._page_bytes:  # packed: some filters need ten times as much
+            if len(getattr(found, "_data", b"")) > self._page_bytes:
                 raise UnreadableError(TOO_COMPLEX)
             data = found.get_data()
             length += len(data)
-            others += len(data.translate(None, _NUMBERS))
+            others += _others(data)
             if length > self._page_bytes or others > self._code_bytes:
                 raise UnreadableError(TOO_COMPLEX)
         if is_new:
+            self._work.take(_parsing_cost(length, others))
             self._stream_bytes -= length
             self._code_bytes -= others
             if self._stream_bytes < 0:
                 raise UnreadableError(TOO_COMPLEX)
+            self._find_forms(page)
         return is_new
+
+    def _find_forms(self, page: Any) -> None:
+        """Note the cost of each form that the page can draw, directly or in other forms."""
+        from pypdf.errors import PyPdfError  # imported by then
+
+        errors = (*ERRORS, PyPdfError, NotImplementedError)
+        waiting = [page]
+        for drawn in waiting:  # the list grows while it is read
+            objects = _objects(drawn)
+            self._work.take(len(objects))
+            for name, value in objects.items():
+                form = value.get_object()
+                if not hasattr(form, "get_data") or form.get("/Subtype") == "/Image":
+                    continue
+                with suppress(*errors):  # of one that is damaged the library draws nothing
+                    data = form.get_data()
+                    self._forms[name] = max(self._forms.get(name, 0), _parsing_cost(len(data), _others(data)))
+                if id(form) not in self._known_forms:
+                    self._known_forms[id(form)] = form
+                    waiting.append(form)
+                if len(self._known_forms) > MAX_FORMS:
+                    raise UnreadableError(TOO_COMPLEX)
 
     def count(self, operator: object, operands: Any, *_: object) -> None:
         """Count one operation before it is done, and the strings that it shows, also in forms inside the page."""
         self._operations -= 1
+        self._work.take(_OPERATION)
         if operator in (b"Tj", b"TJ", b"'", b'"'):
             self._string_bytes -= sum(_length(operand) for operand in operands)
+            self._work.take(_ELEMENT * sum(len(operand) for operand in operands if isinstance(operand, list)))
+        elif operator == b"Do" and operands:
+            self._work.take(self._forms.get(str(operands[0]), 0))
         if self._operations < 0 or self._string_bytes < 0:
             raise UnreadableError(TOO_COMPLEX)
+
+
+def _others(data: bytes) -> int:
+    """Return the number of bytes that are not those of numbers."""
+    return len(data.translate(None, _NUMBERS))
+
+
+def _parsing_cost(length: int, others: int) -> float:
+    return min(_PARSED * length, _PARSED * others + _MOST_PARSED)
 
 
 def _length(operand: Any) -> int:

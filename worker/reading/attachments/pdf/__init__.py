@@ -1,0 +1,1 @@
+"""Reads PDFs with pypdf, whose work is counted."""
