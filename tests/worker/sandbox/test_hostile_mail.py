@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.hostile.builders import archive
 from tests.support.hostile.files import HOSTILE_FILES
 from tests.support.hostile.mails import HOSTILE_MAILS
 from tests.worker.reading.mails import with_file
@@ -86,3 +87,16 @@ async def test_many_hostile_files_of_one_mail_share_its_time(open_sandbox: OpenS
     assert memory < MEMORY
     assert reading["text"] == TEXT
     assert len(reading["attachments"]) == 9
+
+
+async def test_ten_files_of_one_archive_cost_little_together(open_sandbox: OpenSandbox) -> None:
+    names = ("kerned letters.pdf", "strings.xlsx", "runs.docx", "cells.html")
+    archives = (archive({f"{n}{name}": HOSTILE_FILES[name](SIZE // 2) for n in range(10)}) for name in names)
+    mails = [with_file("a.zip", "application/zip", content, TEXT) for content in archives]
+    seconds, memory, readings = await costs(open_sandbox, *mails)
+    assert {name: spent for name, spent in zip(names, seconds, strict=True) if spent > CPU_SECONDS} == {}
+    assert memory < MEMORY
+    for name, reading in zip(names, readings, strict=True):
+        assert reading["text"] == TEXT, name
+        assert len(reading["attachments"]) == 11, name
+        assert "attachment_unread" in reading["flags"], name
