@@ -43,6 +43,7 @@ _ISO_2022_JP = "iso2022_jp_ext"
 #: Declarations that say nothing, and the escape sequences of undeclared ISO-2022-JP.
 _ASCII = frozenset({"cp1252", "utf_8", None})
 _JAPANESE = re.compile(rb"\x1b\$\(?[@BD]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _BOMS = ((codecs.BOM_UTF8, "utf_8"), (codecs.BOM_UTF16_LE, "utf_16_le"), (codecs.BOM_UTF16_BE, "utf_16_be"))
@@ -111,17 +112,27 @@ def _is_wide(declared: str) -> bool:
 
 def _strictly(raw: bytes, codec: str) -> str | None:
     try:
-        return raw.decode(codec)
+        text = raw.decode(codec)
     except (UnicodeError, ValueError):
         return None
+    if _may_have_surrogates(codec) and _SURROGATES.search(text):
+        return None
+    return text
 
 
 def _nearly(raw: bytes, codec: str) -> str | None:
     """Decode if all but a few bytes fit: one broken character must not turn the rest into gibberish."""
     text = raw.decode(codec, "replace")
+    if _may_have_surrogates(codec):
+        text = _SURROGATES.sub("\ufffd", text)
     broken = text.count("\ufffd")
     fitting = sum(1 for character in text[:DETECTOR_MOST] if "\x7f" < character != "\ufffd")
     return text if broken * TOLERATED <= len(raw) or broken < fitting else None
+
+
+def _may_have_surrogates(codec: str) -> bool:
+    """Return whether the codec gives half of a character, which is no Unicode and can be neither stored nor parsed."""
+    return codecs.lookup(codec).name == "utf-7"
 
 
 def _guess(raw: bytes) -> tuple[str, bool]:

@@ -96,3 +96,10 @@ def test_raw_bytes_in_headers_have_the_charset_of_the_text(text: str, declared: 
     assert (reading.subject, reading.from_name) == (text, text)
     assert reading.to == ("b@client.example",)
     assert reading.attachments[0].name == f"{text}.pdf"
+
+
+def test_half_a_character_of_utf_7_is_replaced() -> None:
+    words = b"many words " * 20
+    assert charset.decode(words + b"+2AA-", "utf-7") == (words.decode() + "\ufffd", False)
+    assert charset.decode(b"+2D3eAA-", "utf-7") == ("😀", True)
+    assert read(b"Content-Type: text/html; charset=utf-7\r\n\r\n" + words + b"+2AA-").text.endswith("words \ufffd")
