@@ -269,3 +269,17 @@ def test_nothing_hides_levels_from_the_guard(start: str) -> None:
 def test_what_a_comment_holds_counts_for_nothing() -> None:
     html = "<!--[if mso]><table><tr><td><![endif]--><div>x</div>" * 2000
     assert limit_markup(html) == html
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>a\x01b&#2;c\x7f</p>", "<p>abc</p>"),
+        ("<a href='https://a.example/\x01x' title='y&#3;'>z</a>", 'href="https://a.example/x" title="y"'),
+        ("<a href='java\x01script:x'>z</a>", '<a rel="noopener noreferrer nofollow">z</a>'),
+        ("<p style='color:u\x01rl(http://a.example)'>x</p>", "<p>x</p>"),
+        ("<img src='data:image/\x01svg+xml,x'>", "<img>"),
+    ],
+)
+def test_control_characters_are_left_out_before_anything_is_checked(html: str, expected: str) -> None:
+    assert expected in clean(html)
