@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export PORT ?= 8888
 
-.PHONY: run unit test test-again test-setup check lint types imports bench score delivery clean
+.PHONY: run unit test test-again test-setup check lint types imports bench score delivery fuzz clean
 
 run: .venv/installed
 	@$(BIN)/python run.py demo
@@ -41,6 +41,13 @@ score: .venv/tested
 # Hundreds of clients through every fault, with measurements: see docs/delivery.md.
 delivery: test-setup
 	$(BIN)/python -m pytest -q -s tests/faults/test_delivery*.py tests/faults/test_leaving.py tests/faults/test_restart.py
+
+# Looks for inputs that break a reader: see CONTRIBUTING.md. Its library is installed here, since no test needs it.
+TARGET ?= message
+SECONDS ?= 60
+fuzz: .venv/tested
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
 
 test-setup: .venv/tested
 	@tests/setup.sh

@@ -14,8 +14,13 @@ from tests.support.reports import pytest_runtest_makereport
 from tests.support.selection import pytest_collection_modifyitems
 from workitems.base.redis import RedisClient, connect
 
-#: No test depends on how fast the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+#: No test depends on how fast the machine is, or on chance: the same examples each time. `make fuzz` looks for others.
+settings.register_profile(
+    "any machine", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "search", settings.get_profile("any machine"), derandomize=False, print_blob=True, max_examples=2_000
+)
 settings.load_profile("any machine")
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_makereport"]
