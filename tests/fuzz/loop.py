@@ -2,33 +2,33 @@
 
 import logging
 import sys
+from importlib import import_module
 
 import atheris
 
-#: The packages whose branches are followed: ours, and the libraries in Python that read files.
-FOLLOWED = ["worker.reading", "pypdf", "olefile", "striprtf", "icalendar", "openpyxl", "asn1crypto"]
+#: The libraries in Python whose branches are followed, too, by target; loading one so takes seconds.
+LIBRARIES = {
+    "pdf": "pypdf", "xlsx": "openpyxl", "msg": "olefile", "rtf": "striprtf.striprtf", "ics": "icalendar",
+    "smime": "asn1crypto.cms",
+}  # fmt: skip
 #: CPU seconds for the two runs of one input. The counters make code several times as slow as it is.
 CPU_SECONDS = 8.0
-
-with atheris.instrument_imports(include=FOLLOWED):
-    import asn1crypto.cms
-    import icalendar
-    import olefile
-    import openpyxl
-    import pypdf
-    import striprtf.striprtf
-
-    from tests.fuzz.targets import TARGETS
-
-from worker.sandbox.file_watch import CpuTimer  # noqa: E402 - it is not to be followed
-
-_LOADED = (asn1crypto.cms, icalendar, olefile, openpyxl, pypdf, striprtf.striprtf)
 
 
 def main() -> None:
     """Fuzz the target that the first argument names; the others are libFuzzer's."""
     logging.disable(logging.CRITICAL)
-    target, timer = TARGETS[sys.argv[1]], CpuTimer()
+    name = sys.argv[1]
+    library = LIBRARIES.get(name, "")
+    followed = ["worker.reading", *filter(None, [library.partition(".")[0]])]
+    with atheris.instrument_imports(include=followed):
+        from tests.fuzz.targets import TARGETS
+
+        if library:
+            import_module(library)
+    from worker.sandbox.file_watch import CpuTimer  # not earlier: it loads the readers
+
+    target, timer = TARGETS[name], CpuTimer()
 
     def run(data: bytes) -> None:
         with timer.limit(CPU_SECONDS):

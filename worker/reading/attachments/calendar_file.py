@@ -9,6 +9,7 @@ from typing import Any
 from worker.reading.attachments.calendar_zones import named_zones, simple_zone
 from worker.reading.attachments.library_guard import open_untrusted
 from worker.reading.limits import ReadingLimits
+from worker.reading.mime.characters import remove_controls
 from worker.reading.mime.headers import one_line
 from worker.reading.mime.parts import Part
 
@@ -61,7 +62,7 @@ def read_invitation(parts: Iterable[Part]) -> dict[str, Any] | None:
 
 def calendar_text(content: bytes, _limits: ReadingLimits) -> Iterator[str]:
     """Yield the first event of a calendar as text."""
-    event = _read_calendar(content[:MAX_BYTES].decode("utf-8", "replace"), "")
+    event = _read_calendar(_decoded(content[: 2 * MAX_BYTES]), "")
     yield describe(event) if event else ""
 
 
@@ -79,7 +80,11 @@ def describe(invitation: dict[str, Any]) -> str:
 
 
 def _text(part: Part) -> str:
-    return part.body(2 * MAX_BYTES).decode("utf-8", "replace")[:MAX_BYTES].lstrip("\ufeff")
+    return _decoded(part.body(2 * MAX_BYTES))
+
+
+def _decoded(content: bytes) -> str:
+    return remove_controls(content.decode("utf-8", "replace")[:MAX_BYTES].lstrip("\ufeff"))
 
 
 def _kept_lines(text: str) -> Iterator[str]:

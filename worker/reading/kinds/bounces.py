@@ -9,6 +9,7 @@ from typing import Any
 from worker.reading.kinds.classification import DELIVERY_STATUS, find_parts
 from worker.reading.limits import ReadingLimits
 from worker.reading.mime.addresses import parse_addresses
+from worker.reading.mime.characters import remove_controls
 from worker.reading.mime.headers import Headers, parse_headers, parse_message_id
 from worker.reading.mime.parts import Part
 
@@ -68,7 +69,7 @@ def read_status_parts(root: Part) -> list[dict[str, str]]:
     return _kept(
         recipient
         for part in find_parts(root, DELIVERY_STATUS)
-        for recipient in _read_status(part.body(MAX_TEXT).decode("utf-8", "replace"))
+        for recipient in _read_status(remove_controls(part.body(MAX_TEXT).decode("utf-8", "replace")))
     )
 
 

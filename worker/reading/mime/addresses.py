@@ -99,7 +99,7 @@ def _mailbox(piece: str, comment: str) -> tuple[str, str] | None:
     words = decode_encoded_words(piece)
     if found := _ADDRESS.search(words):
         before = words[: found.start()].rstrip("< ")
-        return _display(before) or _display(comment), found[0].lower()
+        return _display(before) or _display(comment), one_line(found[0].lower())
     bare = piece.strip().strip('"')
     if not bare:
         return None

@@ -33,11 +33,18 @@ _HAS_EXOTIC = re.compile(f"[{''.join(map(chr, _EXOTIC))}]")
 #: Letters and pictures that a joiner beside them may change: Arabic, Indic and other such letters, and emoji.
 _JOINED = "\u0590-\u109f\u1780-\u18af\u2190-\u2bff\ua8e0-\uabff\ufb50-\ufdff\ufe0f\ufe70-\ufefe\U0001f000-\U0001faff"
 _JOINERS = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]++|[\u200c\u200d]++(?![{_JOINED}])")
+#: Controls other than tabs and line ends, and halves of characters.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _HAS_PARTS = re.compile("[\u0300-\u036f\u3099\u309a\u1161-\u1175]")
 #: A letter with its marks, or a Hangul syllable in its parts. Bounded, since sorting marks takes quadratic time.
 _IN_PARTS = re.compile(
     "[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[^\u0300-\u036f\u3099\u309a][\u0300-\u036f\u3099\u309a]{1,8}"
 )
+
+
+def remove_controls(text: str) -> str:
+    """Return the text without control characters other than tabs and line ends, and without lone surrogates."""
+    return _CONTROLS.sub("", text)
 
 
 def plain_characters(text: str) -> str:

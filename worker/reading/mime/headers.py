@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from worker.reading.limits import ReadingLimits
 from worker.reading.mime import charset
-from worker.reading.mime.characters import plain_characters
+from worker.reading.mime.characters import plain_characters, remove_controls
 from worker.reading.mime.transfer import decode_base64
 
 #: Bytes of one field's value that are examined, and encoded words in it.
@@ -29,7 +29,6 @@ _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]{0,20}:")
 #: A correct field with its folded lines. Anything else is read line by line.
 _WELL_FORMED = re.compile(rb"([A-Za-z0-9-]{1,200}):(.*+(?:\n[ \t].*+)*+)\n")
 _ENCODED = re.compile(r"=\?([A-Za-z0-9_.:+*/-]{1,80})\?([bBqQ])\?([^?]{0,8000})\?=")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _PARAMETER = re.compile(r";\s*([!#$&+^_`{}|~%'A-Za-z0-9.*-]{1,60})\s*=\s*(\"(?:[^\"\\]++|\\.)*+\"?|[^;]*)")
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?$")
@@ -128,7 +127,7 @@ def one_line(text: str) -> str:
     """Collapse blanks; remove control characters, lone surrogates and characters without width."""
     if not text.isascii():
         text = plain_characters(text)
-    return " ".join((text if text.isprintable() else _CONTROLS.sub("", text)).split())
+    return " ".join((text if text.isprintable() else remove_controls(text)).split())
 
 
 def decode_encoded_words(text: str) -> str:
@@ -251,7 +250,7 @@ def parse_message_id(value: bytes | None) -> str | None:
 
 def parse_references(headers: Headers) -> tuple[str, ...]:
     """Return the ids of the parents, nearest first: In-Reply-To, then References from its end."""
-    near = _ID.findall((headers.raw("in-reply-to") or b"")[:MAX_VALUE].decode("utf-8", "replace"))
-    far = _ID.findall((headers.raw("references") or b"")[-MAX_VALUE:].decode("utf-8", "replace"))
-    ids = dict.fromkeys(f"<{identity}>" for identity in [*near, *reversed(far)])
+    near, far = (headers.raw("in-reply-to") or b"")[:MAX_VALUE], (headers.raw("references") or b"")[-MAX_VALUE:]
+    found = [_ID.findall(remove_controls(value.decode("utf-8", "replace"))) for value in (near, far)]
+    ids = dict.fromkeys(f"<{identity}>" for identity in [*found[0], *reversed(found[1])])
     return tuple(ids)[:MAX_REFERENCES]

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 import nh3
 
 from worker.reading.limits import ReadingLimits
+from worker.reading.mime.characters import remove_controls
 from worker.reading.text.links import SCHEMES, read_link
 
 #: Image types that are embedded. SVG is not among them: it is a document that can run scripts.
@@ -39,8 +40,6 @@ _STYLES = set(_STYLE_NAMES.split())
 #: It would win over the styles of the page, such as those of a misleading link.
 _IMPORTANT = re.compile(r"!\s*important", re.IGNORECASE)
 _ASKS_A_HOST = re.compile(r"url\s*\(|image-set|expression\s*\(|@import|\\", re.IGNORECASE)
-#: Characters that no page shows; a program may take them for the end of a text.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class _Images:
@@ -69,14 +68,12 @@ def sanitize(html: str, images: Mapping[str, tuple[str, bytes]], limits: Reading
         clean = _CLEANER.clean(html)
     finally:
         _images.reset(before)
-    if _CONTROLS.search(clean):
-        clean = _CONTROLS.sub("", clean)  # of its text: _keep has taken them out of attributes before it checked these
+    clean = remove_controls(clean)  # of its text: _keep has taken them out of attributes before it checked these
     return clean if clean.isascii() else clean.replace("\u202d", "").replace("\u202e", "")  # they do what bdo does
 
 
 def _keep(tag: str, name: str, value: str) -> str | None:
-    if _CONTROLS.search(value):
-        value = _CONTROLS.sub("", value)
+    value = remove_controls(value)
     if name == "style":
         return _keep_style(value)
     if name == "href":

@@ -198,3 +198,10 @@ def test_a_broken_calendar_costs_the_mail_nothing(source: str) -> None:
 def test_a_thousand_attendees_are_cut_to_fifty() -> None:
     attendees = "".join(f"ATTENDEE:mailto:a{n}@firm.example\n" for n in range(1000))
     assert len(_invitation(_calendar(attendees))["attendees"]) == 50
+
+
+def test_control_characters_of_a_calendar_are_left_out() -> None:
+    found = _invitation(
+        _calendar("DTSTART:20270101T100000\nSUMMARY:A\x01b\nDESCRIPTION:x\x02y\nRRULE:FREQ=WEE\x00KLY\n")
+    )
+    assert (found["summary"], found["description"], found["repeats"]) == ("Ab", "xy", "FREQ=WEEKLY")

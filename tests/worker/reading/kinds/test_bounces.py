@@ -273,3 +273,13 @@ def test_a_bounce_names_at_most_fifty_recipients() -> None:
 
 def test_other_mail_has_no_bounce() -> None:
     assert read(b"From: a@b.example\r\n\r\nWrite to kim@firm.example").bounce is None
+
+
+def test_control_characters_of_a_report_are_left_out() -> None:
+    report = "Final-Recipient: rfc822; kim\x00@firm.example\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 \x01no\r\n"
+    raw = f"{DAEMON}Content-Type: message/delivery-status\r\n\r\n{report}".encode()
+    bounce = read(raw).bounce
+    assert bounce is not None
+    assert bounce["recipients"] == [
+        {"address": "kim@firm.example", "action": "", "status": "5.1.1", "diagnostic": "550 no"}
+    ]

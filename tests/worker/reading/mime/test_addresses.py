@@ -74,3 +74,10 @@ def test_quotes_take_work_that_grows_with_their_number(start: str) -> None:
 )
 def test_a_mail_has_one_sender_when_all_programs_find_the_same_one(head: bytes, is_one: bool) -> None:
     assert read(head + b"\r\nSubject: A letter\r\n\r\nHello.\r\n").has_one_sender == is_one
+
+
+def test_control_characters_are_no_part_of_an_address() -> None:
+    assert parse_addresses(b"desk@tub\x01\x00ost.example, x\x02 <d\x02@e.example>", 9) == [
+        ("", "desk@tubost.example"),
+        ("x", "d@e.example"),
+    ]
