@@ -31,6 +31,8 @@ _WELL_FORMED = re.compile(rb"([A-Za-z0-9-]{1,200}):(.*+(?:\n[ \t].*+)*+)\n")
 _ENCODED = re.compile(r"=\?([A-Za-z0-9_.:+*/-]{1,80})\?([bBqQ])\?([^?]{0,8000})\?=")
 _ID = re.compile(r"<([^<>\s]{1,500})>")
 _PARAMETER = re.compile(r";\s*([!#$&+^_`{}|~%'A-Za-z0-9.*-]{1,60})\s*=\s*(\"(?:[^\"\\]++|\\.)*+\"?|[^;]*)")
+#: What a type or a disposition cannot have (RFC 2045 §5.1).
+_NO_TOKEN = re.compile(r"[^!-~]+")
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?$")
 
 
@@ -188,7 +190,7 @@ def parse_parameters(value: bytes, declared: str | None = None) -> tuple[str, di
         pieces.setdefault(name, {}).setdefault(number, (extended, _unquote(found[2])))
     own = pieces.get("charset", {}).get(0)
     declared = own[1] if own else declared
-    return main.strip().lower(), {name: _join(parts, declared) for name, parts in pieces.items()}
+    return _NO_TOKEN.sub("", main).lower(), {name: _join(parts, declared) for name, parts in pieces.items()}
 
 
 def _unquote(value: str) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from worker.reading import read
 from worker.reading.limits import ReadingLimits
 from worker.reading.mime import headers
 
@@ -88,3 +89,9 @@ def test_parameters_in_pieces_are_joined_and_decoded() -> None:
 
 def test_a_semicolon_in_quotes_is_part_of_the_value() -> None:
     assert headers.parse_parameters(b'text/plain; name="a;b \\" c"')[1] == {"name": 'a;b " c'}
+
+
+def test_a_type_has_no_other_characters_than_those_of_tokens() -> None:
+    assert headers.parse_parameters(b"application/p\x88d\xc3\xa9f\x00; name=a\xe9.pdf")[0] == "application/pdf"
+    raw = b"Content-Type: text/plai\x88; charset=utf-8\r\n\r\nhi"
+    assert [file.type for file in read(raw).attachments] == ["text/plai"]
