@@ -40,7 +40,7 @@ class ReadingLimits:
     unpacked_entries: int = 500
     #: Work on one file, and on all files of a mail, in units of about a microsecond (`attachments/work.py`).
     file_work: int = 800_000
-    files_work: int = 1_200_000
+    files_work: int = 1_000_000
     #: Pages of a PDF; drawing operations of all of them, and bytes of the strings that they draw.
     pages: int = 10
     drawing_operations: int = 20_000
