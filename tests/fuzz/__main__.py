@@ -40,7 +40,7 @@ def fuzz(name: str, seconds: int) -> int:
     for n, seed in enumerate(TARGETS[name].seeds):
         (corpus / f"seed-{n}").write_bytes(seed)
     words = place / "words"
-    words.write_text(_dictionary(TARGETS[name].seeds))
+    words.write_text(_dictionary(TARGETS[name].seeds) or '"\\x00"\n')  # the fuzzer does not begin with an empty one
     arguments = [
         f"-max_total_time={seconds}", f"-max_len={MAX_INPUT}", f"-timeout={HANGS_AFTER}", f"-rss_limit_mb={MEMORY}",
         f"-artifact_prefix={found}/", f"-dict={words}", "-print_final_stats=1",
@@ -53,7 +53,9 @@ def fuzz(name: str, seconds: int) -> int:
         print(f"found {path.name} ({path.stat().st_size} bytes); again with:")
         print(f"    {sys.executable} -m tests.fuzz {name} --replay {path}")
     print(f"{len(inputs)} found; inputs are in {place}")
-    return code or len(inputs)
+    if code and not inputs:
+        print(f"the fuzzer itself failed, with code {code}")
+    return min(code or len(inputs), 1)
 
 
 def replay(name: str, path: Path) -> int:

@@ -13,7 +13,7 @@ from tests.worker.reading.mails import page, plain, with_file
 
 MESSAGES = Path(__file__).parents[1] / "messages"
 #: The size with which hostile inputs are made, and bytes of the largest one and of the largest seed.
-SIZE, HOSTILE, LARGEST = 60, 2_000, 32_768
+SIZE, HOSTILE, LARGEST = 60, 2_000, 65_536
 
 TEXT = (
     "Dear all,\n\nPolicy number: AB-12345\nDue date: 3 March 2026, 5:00 PM CET\nAmount: (1,250.00) EUR\n"
