@@ -53,8 +53,8 @@ def test_a_peer_that_is_not_installed_is_reported() -> None:
     found = FanoutResult(cpu=7.0, feed_cpu=6.5, rate=1.0, burst=3.0, memory=4.5)
     rows = fanout.rows(fanout.QUICK, found, found, None)
     assert [row.ratio for row in rows if row.peer == "nchan: not installed"] == [None, None, None]
-    ours = intake.Measurement(2.0, {"worker": 0.5})
-    (row,) = intake.rows("intake", 10, ours, [], "django-mailbox", "into SQLite", "")
+    ours = intake.Measurement(10, 2.0, {"worker": 0.5})
+    (row,) = intake.rows("intake", ours, [], "django-mailbox", "into SQLite", "")
     assert (row.tubepost, row.peer, row.ratio) == ("5 mails/s", "django-mailbox: not installed", None)
 
 
