@@ -6,6 +6,7 @@ from typing import Any
 
 from worker.reading import ReadingLimits
 from worker.reading.attachments import document_text
+from worker.reading.attachments.work import Work
 from worker.sandbox import mail_reader
 from worker.sandbox.file_watch import FileWatch
 from worker.sandbox.frames import Answer, ReadFunction
@@ -41,13 +42,13 @@ def prepare_headers(rules: Any) -> ReadFunction:
     return read_mail
 
 
-def _spin(_: bytes, __: ReadingLimits) -> Iterator[str]:
+def _spin(_: bytes, __: ReadingLimits, ___: Work) -> Iterator[str]:
     """Give a text, then never end."""
     yield "Claim number: CL-4711\n"
     while True:
         pass
 
 
-def _crash(_: bytes, __: ReadingLimits) -> Iterator[str]:
+def _crash(_: bytes, __: ReadingLimits, ___: Work) -> Iterator[str]:
     yield ""
     os.abort()
