@@ -43,6 +43,7 @@ SLOW = (
     "worker/mailboxes/test_odd_servers.py",
     "worker/publishing/test_intake_reader.py",
     "worker/publishing/test_posted_files.py",
+    "worker/reading/test_any_mail.py",
     "worker/reading/test_growth.py",
     "worker/sandbox/test_changed_rules.py",
     "worker/sandbox/test_hostile_mail.py",
