@@ -5,52 +5,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from worker.reading.attachments.work import Work
+from worker.reading.attachments.pdf.words import ERRORS, PageWords
 
 #: Fields of one page that are read, characters of a value, and levels of names.
 MAX_WIDGETS, MAX_VALUE, MAX_PARENTS = 500, 4_000, 20
-
-#: What the objects of the library raise for a broken field, beside its own error.
-ERRORS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
-
-#: Units of work for each word that is compared with the place of a field.
-_COMPARED = 0.5
-
-#: Points by which words may stand above or below the middle of a field in its line, and above a field as its heading.
-_IN_LINE, _ABOVE = 8.0, 24.0
-
-
-class PageWords:
-    """The words of one page with their places, as `visitor_text` of pypdf gives them."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        #: Height in whole points → (x, y, text).
-        self._by_height: dict[int, list[tuple[float, float, str]]] = {}
-
-    def add(self, text: str, matrix: list[float], position: list[float], *_: object) -> None:
-        """Add a piece of text that the page draws."""
-        text = text.strip()
-        if text:
-            x = position[4] * matrix[0] + position[5] * matrix[2] + matrix[4]
-            y = position[4] * matrix[1] + position[5] * matrix[3] + matrix[5]
-            if abs(y) < 1e6:
-                self._by_height.setdefault(int(y), []).append((x, y, text))
-
-    def label(self, left: float, bottom: float, right: float, top: float) -> str:
-        """Return the words to the left of a rectangle, else those above it; "" without either."""
-        middle = (bottom + top) / 2
-        beside = [(x, text) for x, y, text in self._between(middle - _IN_LINE, middle + _IN_LINE) if x < left]
-        if beside:
-            return max(beside)[1]
-        above = [(-y, text) for x, y, text in self._between(top, top + _ABOVE) if left - _ABOVE < x < right]
-        return min(above, key=lambda each: -each[0])[1] if above else ""
-
-    def _between(self, low: float, high: float) -> Iterator[tuple[float, float, str]]:
-        for height in range(int(low) - 1, int(high) + 2):
-            words = self._by_height.get(height, [])
-            self._work.take(_COMPARED * len(words))
-            yield from (each for each in words if low <= each[1] <= high)
 
 
 def form_text(page: Any, words: PageWords) -> Iterator[str]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from worker.reading.attachments.library_guard import SCAN, TOO_COMPLEX, UnreadableError
 from worker.reading.attachments.pdf.fonts import counted_fonts
-from worker.reading.attachments.pdf.form import ERRORS, PageWords, form_text
+from worker.reading.attachments.pdf.form import form_text
 from worker.reading.attachments.pdf.reader import open_pdf
 from worker.reading.attachments.pdf.streams import counted_decoding
+from worker.reading.attachments.pdf.table import table_text
+from worker.reading.attachments.pdf.words import ERRORS, PageWords
 from worker.reading.attachments.work import Work
 from worker.reading.limits import ReadingLimits
 
@@ -52,6 +54,7 @@ def pdf_text(content: bytes, limits: ReadingLimits, work: Work) -> Iterator[str]
             text = page.extract_text(visitor_operand_before=drawing.count, visitor_text=words.add)
             yield f"{text}\n"
             work.take(0)  # the library goes on when a form inside the page ended so
+            yield from table_text(words)
             form = "".join(form_text(page, words))
             yield form
             has_text |= bool(text.strip() or form)
