@@ -76,7 +76,9 @@ async def test_news_can_be_dismissed_for_good_and_progress_is_a_bar(open_page: O
     await report_well(context)
     await report(context, rebaselined=time() - 60, todo=8310, taken=1204)
     page = await open_page()
-    await expect(page.locator("#notices[role=status] .banner")).to_contain_text("Nothing is lost, and nothing comes twice")
+    await expect(page.locator("#notices[role=status] .banner")).to_contain_text(
+        "Nothing is lost, and nothing comes twice"
+    )
     bar = page.get_by_label("claims: reading old mail: 1,204 of 8,310")
     await expect(bar).to_have_attribute("value", "1204")
     await page.get_by_role("button", name="Dismiss the notice about claims").click()

@@ -51,6 +51,8 @@ class Language:
     stop_words: str = ""
     #: The names of each month, January first.
     months: tuple[str, ...] = ()
+    #: The names of each day of the week, Monday first.
+    weekdays: tuple[str, ...] = ()
     #: General field → its labels.
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Labels of a period of insurance: its first day is `effective_date`, its last `expiry_date`.
@@ -59,8 +61,8 @@ class Language:
 
 def _language(data: dict[str, Any]) -> Language:
     labels = {name: tuple(labels) for name, labels in data.pop("labels").items()}
-    months, period = tuple(data.pop("months", ())), tuple(data.pop("period", ()))
-    return Language(months=months, labels=labels, period=period, **data)
+    months, weekdays, period = (tuple(data.pop(name, ())) for name in ("months", "weekdays", "period"))
+    return Language(months=months, weekdays=weekdays, labels=labels, period=period, **data)
 
 
 def _languages() -> dict[str, Language]:

@@ -17,6 +17,16 @@ _MONTHS = {
     for number, names in enumerate(language.months, 1)
     for name in names.split()
 }
+#: Name of a day → the days of the week that it is in some language, Monday as 0.
+_WEEKDAYS: dict[str, set[int]] = {}
+for _language in LANGUAGES.values():
+    for _number, _names in enumerate(_language.weekdays):
+        for _name in _names.split():
+            _WEEKDAYS.setdefault(remove_accents(_name), set()).add(_number)
+_WEEKDAY_BEFORE = re.compile(
+    r"(?<![\w-])([^\W\d_]{2,12}(?:-feira)?)\.?,?\s{1,3}(?:the |den |dem |le |el |il |dia |d\. )?$"
+)
+_WEEKDAY_AFTER = re.compile(r",?\s{0,2}[(（]?([^\W\d_]{1,12}(?:-feira)?)(?![\w-])")
 #: Two-digit years up to this one are in this century (as in POSIX), so that no clock is needed.
 PIVOT = 68
 _YEARS = range(1900, 2101)
@@ -64,13 +74,13 @@ def find_date(text: str, order: str | None, sent: date | None = None) -> Reading
 
     *sent* is the day of the mail: around it are the years of a date that has none.
     """
-    found = _first(text, order) or _without_year(text, order, sent)
+    found = _find(text, order, sent)
     return found.readings() if found else None
 
 
 def find_datetime(text: str, order: str | None, sent: date | None = None) -> Readings | None:
     """Return the first date with a time in ISO 8601; with an offset only where one is written."""
-    found = _first(text, order) or _without_year(text, order, sent)
+    found = _find(text, order, sent)
     if found is None or (time := find_time(text, found.start, found.end)) is None:
         return None
     start, end, clock = time
@@ -101,12 +111,31 @@ def find_foreign(text: str) -> Readings | None:
     return None if moment is None else Readings(found.start(), found.end(), (moment.date().isoformat(),))
 
 
+def _find(text: str, order: str | None, sent: date | None) -> _Days | None:
+    if found := _first(text, order):
+        return found
+    found = _without_year(text, order, sent)
+    return found and _on_weekday(text, found)
+
+
+def _on_weekday(text: str, found: _Days) -> _Days:
+    """Let the name of the day beside a date in doubt decide it, if one reading alone is on that day."""
+    if len(found.days) < 2:
+        return found
+    before = _WEEKDAY_BEFORE.search(text, max(0, found.start - 24), found.start)
+    after = _WEEKDAY_AFTER.match(text, found.end)
+    names = [remove_accents(each[1]) for each in (before, after) if each]
+    weekdays = next((_WEEKDAYS[name] for name in names if name in _WEEKDAYS), set())
+    days = tuple(day for day in found.days if day.weekday() in weekdays)
+    return _Days(found.start, found.end, days) if len(days) == 1 else found
+
+
 def _first(text: str, order: str | None) -> _Days | None:
     """Return the first date; one that is in doubt is made sure by a later one ("03/04/2026, 4 March 2026")."""
     found = sorted(_all(text, order), key=lambda each: each.start)
     if not found:
         return None
-    first = found[0]
+    first = _on_weekday(text, found[0])
     if len(first.days) > 1:
         sure = next((each for each in found[1:] if len(each.days) == 1 and each.days[0] in first.days), None)
         return sure or first

@@ -160,3 +160,26 @@ def test_a_zone_name_that_several_zones_share_gives_no_offset(zone: str) -> None
 
 def test_both_readings_of_a_moment_have_its_time() -> None:
     assert readings("03/04/2026 10:00", "datetime") == ["2026-03-04T10:00:00", "2026-04-03T10:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("Friday, 03/04/2026", ["2026-04-03"]),
+        ("Wednesday, 03/04/2026", ["2026-03-04"]),
+        ("Wed 03/04/2026", ["2026-03-04"]),
+        ("03/04/2026 (Friday)", ["2026-04-03"]),
+        ("viernes 03/04/2026", ["2026-04-03"]),
+        ("sexta-feira, 03/04/2026", ["2026-04-03"]),
+        ("Monday, 03/04/2026", ["2026-03-04", "2026-04-03"]),
+        ("Mr Friday-Smith 03/04/2026", ["2026-03-04", "2026-04-03"]),
+        ("Tuesday, 5 May", ["2026-05-05"]),
+        ("Dienstag, den 5. Mai", ["2026-05-05"]),
+        ("Monday, 5 May", ["2025-05-05"]),
+        ("5月5日(火)", ["2026-05-05"]),
+        ("Sunday, 5 May", ["2025-05-05", "2026-05-05"]),
+        ("Wednesday 4 - 6 March 2026", ["2026-03-04", "2026-03-06"]),
+    ],
+)
+def test_the_name_of_the_day_decides_a_date_in_doubt(text: str, days: list[str]) -> None:
+    assert readings(text, sent=datetime.date(2026, 1, 15)) == days
