@@ -37,7 +37,7 @@ async def test_a_mail_is_read_published_and_acknowledged(harness: ReaderHarness)
     assert set(reading) == {
         "subject", "from_email", "from_name", "reply_to", "to", "cc", "date", "text", "regions", "forwarded", "html",
         "fields", "evidence", "missing", "due_field", "attachments", "kind", "kind_reason", "bounce", "invitation",
-        "authentication", "flags", "reason", "message_key", "reference_keys", "schema",
+        "authentication", "has_one_sender", "flags", "reason", "message_key", "reference_keys", "schema",
     }  # fmt: skip
 
 
