@@ -73,7 +73,7 @@ async def test_a_new_reading_changes_no_submission(store: ItemStore, submissions
 
 async def test_the_only_item_of_a_submission_cannot_be_split_off(store: ItemStore, submissions: Submissions) -> None:
     await publish(store, 0, FIRST)
-    with pytest.raises(InvalidChangeError, match="with other items"):
+    with pytest.raises(InvalidChangeError, match="the only item of its submission"):
         await submissions.split(IDS[0], who="Ann")
     with pytest.raises(NotFoundError):
         await submissions.split(IDS[1], who="Ann")
