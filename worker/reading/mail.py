@@ -22,6 +22,7 @@ from worker.reading.mime.authentication import parse_authentication_results
 from worker.reading.mime.headers import Headers
 from worker.reading.mime.parts import Part, parse_mime, split_headers
 from worker.reading.mime.signed_data import open_signed_data
+from worker.reading.problems import Problems
 from worker.reading.result import MailAttachment, Reading
 from worker.reading.text.body import MailBody, read_body, sort_parts
 from worker.reading.text.link_marks import mark_links
@@ -54,7 +55,7 @@ class Message:
     rules: Sequence[FieldRule]
     limits: ReadingLimits
     regions: Regions
-    findings: "_Findings"
+    problems: Problems
 
     @property
     def has_files_to_read(self) -> bool:
@@ -70,7 +71,7 @@ def read_message(
 ) -> Message:
     """Read `raw` without what is inside its files, which are listed. Those that `read_files` opens count as unread."""
     if len(raw) > limits.mail_bytes:
-        return Message(read_headers(raw), rules, limits, Regions(()), _Findings())
+        return Message(read_headers(raw), rules, limits, Regions(()), Problems())
     structure = parse_mime(raw, limits)
     encrypted = open_signed_data(structure, limits)
     envelope = _envelope(structure.root)
@@ -82,7 +83,7 @@ def read_message(
     html, misleading_links = mark_links(_html(body, files))
     found = split_regions(body.text, envelope["subject"])
     extraction = _extract(_sources(body.text, found, envelope["subject"], {}), rules, envelope["date"])
-    findings = _Findings(
+    problems = Problems(
         truncated=structure.truncated or body.truncated,
         defects=structure.is_broken,
         charset_guessed=body.guessed,
@@ -98,8 +99,8 @@ def read_message(
         **about,
         kind=kind.name,
         kind_reason=kind.reason,
-        flags=findings.flags(),
-        reason=findings.reason(),
+        flags=problems.flags(),
+        reason=problems.reason(),
         text=body.text,
         regions=found.publish(body.text),
         forwarded=_forwarded(found, files if kind.name == "human" else []),
@@ -111,7 +112,7 @@ def read_message(
         due_field=next((rule.name for rule in rules if rule.due), None),
         attachments=tuple(files),
     )
-    return Message(reading, rules, limits, found, findings)
+    return Message(reading, rules, limits, found, problems)
 
 
 def read_files(message: Message, watch: FileWatch = unwatched) -> Reading:
@@ -125,15 +126,15 @@ def read_files(message: Message, watch: FileWatch = unwatched) -> Reading:
     if found.texts:
         sources = _sources(reading.text, message.regions, reading.subject, found.texts)
         extraction = _extract(sources, rules, reading.date)
-    findings = replace(
-        message.findings,
+    problems = replace(
+        message.problems,
         attachment_unread=any(file.unread for file in files),
         missing=_missing(rules, extraction.fields),
     )
     return replace(
         reading,
-        flags=findings.flags(),
-        reason=findings.reason(),
+        flags=problems.flags(),
+        reason=problems.reason(),
         fields=extraction.fields,
         evidence=extraction.evidence,
         missing=extraction.missing,
@@ -274,40 +275,3 @@ def _preview(text: str, found: Regions) -> str:
     spans = [text[start:end] for start, end in found.spans("new", "forwarded")]
     words = " ".join(" ".join(spans)[: 10 * PREVIEW].split()) or " ".join(text[: 10 * PREVIEW].split())
     return words[:PREVIEW].rstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class _Findings:
-    """Problems of a reading; each becomes a flag, some need a person."""
-
-    truncated: bool = False
-    defects: bool = False
-    charset_guessed: bool = False
-    attachment_unread: bool = False
-    encrypted: bool = False
-    no_text: bool = False
-    misleading_link: bool = False
-    missing: tuple[str, ...] = ()
-    #: Only mail of people needs review for a field that it lacks.
-    is_human: bool = True
-
-    def flags(self) -> tuple[str, ...]:
-        named = (
-            "truncated",
-            "defects",
-            "charset_guessed",
-            "attachment_unread",
-            "encrypted",
-            "no_text",
-            "misleading_link",
-        )
-        out = [name for name in named if getattr(self, name)]
-        out += ["missing_required"] * bool(self.missing) + ["needs_review"] * (self.reason() is not None)
-        return tuple(sorted(out))
-
-    def reason(self) -> str | None:
-        if self.truncated:
-            return "The mail is larger or deeper than what is read; a part of it was left out."
-        if self.missing and self.is_human:
-            return f"Required fields were not found: {', '.join(self.missing)}."
-        return None
