@@ -105,7 +105,7 @@ async def _restart(settings: Settings, supervisord: Supervisord, say: Callable[[
             find_ready = find_servers if process.group == "server" else find_workers
             await _replace(supervisord, process, find_ready, say, most)
     except ReplacementError as error:
-        say(f"{error}\nThe processes after it were not restarted. Mend that, then run this again.")
+        say(f"{error}\nThe processes after it were not restarted. Correct that, then run this again.")
         return False
     finally:
         await redis.aclose()

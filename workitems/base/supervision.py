@@ -130,8 +130,8 @@ def _hold(path: Path, attempt: Callable[[int], bool]) -> int:
             descriptor = _open_locked(path, attempt)
         except OSError as error:
             if is_last:
-                reason = f"{path.parent} cannot be used: {error.strerror}. Mend that, or set `data` to another folder"
-                raise DataFolderUnusableError(reason) from None
+                advice = "Correct that, or set `data` to another folder"
+                raise DataFolderUnusableError(f"{path.parent} cannot be used: {error.strerror}. {advice}") from None
         else:
             if descriptor is not None:
                 os.set_inheritable(descriptor, True)

@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(
 ) -> None:
     monkeypatch.setattr(supervision, "WAIT_SECONDS", 0.0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(supervision.DataFolderUnusableError, match=r"file cannot be used: File exists\. Mend that"):
+    with pytest.raises(supervision.DataFolderUnusableError, match=r"file cannot be used: File exists\. Correct that"):
         hold(tmp_path / "file" / "lock")
 
 
