@@ -17,6 +17,8 @@ class ImapClient:
         self._reader = reader
         self._writer = writer
         self._timeout = timeout
+        #: How many mails INBOX has: the server says it once, in the answer to whatever is asked then.
+        self._exists = 0
 
     @classmethod
     async def sign_in(
@@ -33,18 +35,18 @@ class ImapClient:
 
     async def select(self) -> int:
         """Select INBOX. Return how many mails it has."""
-        return max(int(found[1]) for line in await self._command(b"SELECT INBOX") if (found := _EXISTS.match(line)))
+        await self._command(b"SELECT INBOX")
+        return self._exists
 
     async def wait(self, known: int) -> int:
         """IDLE until there are more mails than *known*. Return how many there are."""
-        self._writer.write(b"a IDLE\r\n")
-        there = known
-        while there <= known:
-            found = _EXISTS.match(await self._line())
-            there = int(found[1]) if found else there
-        self._writer.write(b"DONE\r\n")
-        await self._answer()
-        return there
+        if self._exists <= known:
+            self._writer.write(b"a IDLE\r\n")
+            while self._exists <= known:
+                await self._line()
+            self._writer.write(b"DONE\r\n")
+            await self._answer()
+        return self._exists
 
     async def fetch(self, first: int, last: int) -> list[bytes]:
         """Return the lines of the answer, with the mails among them."""
@@ -70,4 +72,7 @@ class ImapClient:
 
     async def _line(self) -> bytes:
         async with asyncio.timeout(self._timeout):
-            return await self._reader.readuntil(b"\r\n")
+            line = await self._reader.readuntil(b"\r\n")
+        if found := _EXISTS.match(line):
+            self._exists = int(found[1])
+        return line
