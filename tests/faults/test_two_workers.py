@@ -77,4 +77,6 @@ def test_another_worker_replaces_a_suspended_one_which_changes_nothing_when_it_r
     harness.until_read(ids | {item_id("desk", make_mail(10))})
     assert [kind for kind, _, _ in harness.events()].count("new_workitem") == 11
     logs = workers["one"].log.read_text() + workers["two"].log.read_text()
-    assert not [line for line in logs.splitlines() if "level=error" in line or "level=warning" in line], logs
+    faults = [line for line in logs.splitlines() if "level=error" in line or "level=warning" in line]
+    # On a slow machine the suspension is longer than the time-out of a request that waited meanwhile.
+    assert not [line for line in faults if "Redis cannot serve: TimeoutError" not in line], logs
