@@ -51,7 +51,8 @@ class Language:
     stop_words: str = ""
     #: The names of each month, January first.
     months: tuple[str, ...] = ()
-    #: The names of each day of the week, Monday first.
+    #: The names of each day of the week, Monday first. None that is an ordinary word ("do", "so", "to", "per") in a
+    #: language: it would decide a date of which nobody named the day.
     weekdays: tuple[str, ...] = ()
     #: General field → its labels.
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)

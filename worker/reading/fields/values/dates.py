@@ -17,12 +17,11 @@ _MONTHS = {
     for number, names in enumerate(language.months, 1)
     for name in names.split()
 }
-#: Name of a day → the days of the week that it is in some language, Monday as 0.
-_WEEKDAYS: dict[str, set[int]] = {}
-for _language in LANGUAGES.values():
-    for _number, _names in enumerate(_language.weekdays):
-        for _name in _names.split():
-            _WEEKDAYS.setdefault(remove_accents(_name), set()).add(_number)
+#: Days of the week, Monday first → their names in all languages.
+_DAYS = [
+    {remove_accents(name) for names in day for name in names.split()}
+    for day in zip(*(each.weekdays for each in LANGUAGES.values() if each.weekdays), strict=True)
+]
 _WEEKDAY_BEFORE = re.compile(
     r"(?<![\w-])([^\W\d_]{2,12}(?:-feira)?)\.?,?\s{1,3}(?:the |den |dem |le |el |il |dia |d\. )?$"
 )
@@ -124,9 +123,8 @@ def _on_weekday(text: str, found: _Days) -> _Days:
         return found
     before = _WEEKDAY_BEFORE.search(text, max(0, found.start - 24), found.start)
     after = _WEEKDAY_AFTER.match(text, found.end)
-    names = [remove_accents(each[1]) for each in (before, after) if each]
-    weekdays = next((_WEEKDAYS[name] for name in names if name in _WEEKDAYS), set())
-    days = tuple(day for day in found.days if day.weekday() in weekdays)
+    names = {remove_accents(each[1]) for each in (before, after) if each}
+    days = tuple(day for day in found.days if not names.isdisjoint(_DAYS[day.weekday()]))
     return _Days(found.start, found.end, days) if len(days) == 1 else found
 
 
