@@ -39,8 +39,8 @@ class PageWords:
         self._work = work
         #: Height in whole points → words.
         self._by_height: dict[int, list[Word]] = {}
-        #: Font (its id) → how much wider it is than common fonts.
-        self._fonts: dict[int, float] = {}
+        #: Id of a font → the font, so that no other one gets its id, and how much wider it is than common fonts.
+        self._fonts: dict[int, tuple[Any, float]] = {}
 
     def add(self, text: str, matrix: list[float], position: list[float], font: Any, size: float) -> None:
         """Add a piece of text that the page draws."""
@@ -75,8 +75,8 @@ class PageWords:
             with suppress(*ERRORS):
                 widths = [float(width) for width in islice(_widths(font), _WIDTHS) if width > 0]
             mean = sum(widths) / len(widths) / 1000 if widths else _MEAN_WIDTH
-            known = self._fonts[id(font)] = min(max(mean / _MEAN_WIDTH, 0.5), 2.0)
-        return known
+            known = self._fonts[id(font)] = font, min(max(mean / _MEAN_WIDTH, 0.5), 2.0)
+        return known[1]
 
     def _between(self, low: float, high: float) -> Iterator[Word]:
         for height in range(int(low) - 1, int(high) + 2):
